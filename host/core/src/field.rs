@@ -1,0 +1,106 @@
+//! `#FIELD` of a reference: taken out of the value by the host, never by the plugin.
+
+use base64::Engine as _;
+
+use crate::secret::{Secret, Value};
+
+/// Why a field can't be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The value is no JSON object.
+    #[error("the value is not a JSON object, so it has no fields")]
+    NotAnObject,
+    /// There is no such field, or it is null.
+    #[error("there is no such field")]
+    Missing,
+    /// A value that says it is base64 is not.
+    #[error("the value is marked as base64 and is not")]
+    NotBase64,
+}
+
+/// The attribute in which a plugin names what a reference without `#FIELD` means.
+pub const DEFAULT_FIELD: &str = "default-field";
+
+/// The attribute in which a plugin says how the default field is encoded; `base64` is the one known.
+pub const DEFAULT_ENCODING: &str = "default-encoding";
+
+/// The value that a reference means: the field named, the plugin's default field, or the whole.
+///
+/// A field that is a JSON string is answered without its quotes, any other as JSON.
+///
+/// # Errors
+/// The field is missing, or the value has no fields.
+pub fn take(secret: &Secret, field: Option<&str>) -> Result<Value, Error> {
+    let attribute = |name: &str| secret.attributes.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
+    match (field, attribute(DEFAULT_FIELD)) {
+        (Some(field), _) => of_json(secret.value.expose(), field),
+        (None, None) => Ok(secret.value.clone()),
+        (None, Some(field)) => {
+            let value = of_json(secret.value.expose(), field)?;
+            if attribute(DEFAULT_ENCODING) != Some("base64") {
+                return Ok(value);
+            }
+            let bytes = base64::engine::general_purpose::STANDARD.decode(value.expose());
+            bytes.map(Value::new).map_err(|_| Error::NotBase64)
+        }
+    }
+}
+
+fn of_json(json: &[u8], field: &str) -> Result<Value, Error> {
+    use zeroize::Zeroize as _;
+    let mut document: serde_json::Value = serde_json::from_slice(json).map_err(|_| Error::NotAnObject)?;
+    let found = if field.starts_with('/') {
+        document.pointer_mut(field)
+    } else {
+        document.as_object_mut().ok_or(Error::NotAnObject)?.get_mut(field)
+    };
+    let taken = match found.map(serde_json::Value::take) {
+        // JSON null is absent, as in configuration files.
+        None | Some(serde_json::Value::Null) => Err(Error::Missing),
+        Some(serde_json::Value::String(text)) => Ok(Value::new(text.into_bytes())),
+        Some(other) => Ok(Value::new(other.to_string().into_bytes())),
+    };
+    // The fields that were not asked for are secrets too.
+    fn wipe(value: &mut serde_json::Value) {
+        match value {
+            serde_json::Value::String(text) => text.zeroize(),
+            serde_json::Value::Array(list) => list.iter_mut().for_each(wipe),
+            serde_json::Value::Object(map) => map.values_mut().for_each(wipe),
+            _ => {}
+        }
+    }
+    wipe(&mut document);
+    taken
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    fn secret(value: &str, attributes: &[(&str, &str)]) -> Secret {
+        let attributes = attributes.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        Secret { value: Value::new(value.as_bytes().to_vec()), attributes, ..Secret::default() }
+    }
+
+    #[test]
+    fn a_field_is_a_name_or_a_pointer() {
+        let secret = secret(r#"{"a/b":"x","list":[1,{"c":true}],"none":null}"#, &[]);
+        let taken = |field| take(&secret, Some(field)).map(|value| String::from_utf8(value.expose().to_vec()).unwrap());
+        assert_eq!(taken("a/b").unwrap(), "x");
+        assert_eq!(taken("/a~1b").unwrap(), "x");
+        assert_eq!(taken("/list/1").unwrap(), r#"{"c":true}"#);
+        assert_eq!(taken("none"), Err(Error::Missing));
+        assert_eq!(taken("other"), Err(Error::Missing));
+        assert_eq!(take(&self::secret("plain", &[]), Some("a")), Err(Error::NotAnObject));
+    }
+
+    #[test]
+    fn without_a_field_the_plugins_default_counts_and_else_the_whole() {
+        assert_eq!(take(&secret("plain", &[]), None).unwrap().expose(), b"plain");
+        let value = secret(r#"{"value":"x"}"#, &[(DEFAULT_FIELD, "value")]);
+        assert_eq!(take(&value, None).unwrap().expose(), b"x");
+        let bytes = secret(r#"{"b":"/wA="}"#, &[(DEFAULT_FIELD, "b"), (DEFAULT_ENCODING, "base64")]);
+        assert_eq!(take(&bytes, None).unwrap().expose(), [0xff, 0]);
+    }
+}

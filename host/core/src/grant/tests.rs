@@ -1,0 +1,134 @@
+//! What a grant must not become.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use super::*;
+
+const MANIFEST: &str = r#"
+id = "vault"
+title = "Vault"
+version = "1"
+[credential]
+kind = "vault-token"
+[[setting]]
+name = "address"
+kind = "origin"
+required = true
+[[setting]]
+name = "mount"
+kind = "path"
+default = "secret"
+[[setting]]
+name = "kv-version"
+kind = "integer"
+discovered = true
+[[route]]
+ability = "read"
+methods = ["GET"]
+url = "{address}/v1/{mount}/data/**"
+query = { version = "integer" }
+when = { kv-version = "2" }
+[[route]]
+ability = "write"
+methods = ["PUT"]
+url = "{address}/v1/{mount}/data/**"
+when = { kv-version = "2" }
+[[route]]
+ability = "read"
+methods = ["GET"]
+url = "{address}/v1/{mount}/**"
+when = { kv-version = "1" }
+"#;
+
+fn manifest() -> Manifest {
+    Manifest::parse(MANIFEST.as_bytes()).unwrap()
+}
+
+fn settings(pairs: &[(&str, &str)]) -> Settings {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn grant(read_only: bool) -> Grant {
+    let asks = Asks::expand(&manifest(), &settings(&[("address", "https://v:8200"), ("kv-version", "2")])).unwrap();
+    Grant {
+        schema_version: SCHEMA_VERSION,
+        provider: "prod".to_owned(),
+        plugin: PluginPin::Builtin("vault".to_owned()),
+        networks: asks.origins().into_iter().map(|origin| (origin, NetworkClass::Public)).collect(),
+        settings: asks.settings,
+        routes: asks.routes,
+        directories: Vec::new(),
+        environment: Vec::new(),
+        credential: None,
+        tls_ca: None,
+        read_only,
+        limits: LimitsAsk::default(),
+    }
+}
+
+#[test]
+fn routes_count_only_while_their_condition_holds() {
+    let expand = |version| Asks::expand(&manifest(), &settings(&[("address", "https://v"), ("kv-version", version)])).unwrap();
+    let paths = |asks: Asks| asks.routes.iter().map(|route| route.path.to_string()).collect::<Vec<_>>();
+    assert_eq!(paths(expand("2")), ["/v1/secret/data/**", "/v1/secret/data/**"]);
+    assert_eq!(paths(expand("1")), ["/v1/secret/**"]);
+    let unknown = Asks::expand(&manifest(), &settings(&[("address", "https://v")])).unwrap();
+    assert!(unknown.routes.is_empty());
+}
+
+#[test]
+fn a_mount_of_several_segments_is_several_literals() {
+    let given = settings(&[("address", "https://v"), ("mount", "team/k v"), ("kv-version", "1")]);
+    let asks = Asks::expand(&manifest(), &given).unwrap();
+    assert_eq!(asks.routes.first().unwrap().path.to_string(), "/v1/team/k%20v/**");
+}
+
+#[test]
+fn settings_that_do_not_fit_are_named() {
+    let expand = |pairs: &[(&str, &str)]| Asks::expand(&manifest(), &settings(pairs)).unwrap_err();
+    assert_eq!(expand(&[]), Error::MissingSetting("address".to_owned()));
+    assert!(matches!(expand(&[("address", "https://v"), ("nope", "1")]), Error::UnknownSetting { .. }));
+    assert!(matches!(expand(&[("address", "https://v"), ("mount", "**")]), Error::Setting(_)));
+}
+
+#[test]
+fn a_host_cannot_be_made_of_free_text_or_wildcards() {
+    for url in ["https://*.example.com/a", "https://{mount}.example.com/a", "https://{kv-version}/a", "https://u:p@h/a", "{address}"] {
+        let text = MANIFEST.replace("{address}/v1/{mount}/**", url);
+        let manifest = Manifest::parse(text.as_bytes()).unwrap();
+        let given = settings(&[("address", "https://v"), ("kv-version", "1")]);
+        assert!(matches!(Asks::expand(&manifest, &given), Err(Error::Route { .. })), "{url}");
+    }
+}
+
+#[test]
+fn a_grant_does_not_hold_for_another_digest_or_another_plugin() {
+    let mut grant = grant(false);
+    assert!(grant.for_plugin(&manifest(), "aa", true).is_ok());
+    assert!(matches!(grant.for_plugin(&manifest(), "aa", false), Err(Error::OtherPlugin { .. })));
+    grant.plugin = PluginPin::Digest("aa".to_owned());
+    assert!(grant.for_plugin(&manifest(), "aa", false).is_ok());
+    assert!(matches!(grant.for_plugin(&manifest(), "bb", false), Err(Error::OtherPlugin { .. })));
+}
+
+#[test]
+fn a_newer_builtin_may_use_new_routes_but_no_new_origin() {
+    let more = format!("{MANIFEST}\n[[route]]\nability = \"read\"\nmethods = [\"GET\"]\nurl = \"{{address}}/v1/{{mount}}/metadata/**\"\n");
+    let newer = Manifest::parse(more.as_bytes()).unwrap();
+    assert_eq!(grant(false).for_plugin(&newer, "", true).unwrap().routes.len(), 3);
+    let elsewhere = more.replace("{address}/v1/{mount}/metadata/**", "https://elsewhere.example/a");
+    let elsewhere = Manifest::parse(elsewhere.as_bytes()).unwrap();
+    assert!(matches!(grant(false).for_plugin(&elsewhere, "", true), Err(Error::NotCovered { .. })));
+}
+
+#[test]
+fn a_read_only_grant_stays_read_only_when_the_builtin_is_newer() {
+    let grant = grant(true).for_plugin(&manifest(), "", true).unwrap();
+    assert!(grant.routes.iter().all(|route| route.ability == Ability::Read));
+}
+
+#[test]
+fn a_grant_survives_being_written_and_read() {
+    let grant = grant(false);
+    let text = serde_json::to_string(&grant).unwrap();
+    assert_eq!(serde_json::from_str::<Grant>(&text).unwrap(), grant);
+}

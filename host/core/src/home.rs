@@ -1,0 +1,232 @@
+//! Where forge keeps what it keeps, and how it writes it: private, whole, and never through somebody's link.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use crate::sealing::{SealingKey, hex};
+
+/// The three directories of one user.
+#[derive(Clone, Debug)]
+pub struct Home {
+    /// `$XDG_CONFIG_HOME/forge`.
+    pub config: PathBuf,
+    /// `$XDG_DATA_HOME/forge`: grants, plugins, the local store, keys, audit.
+    pub data: PathBuf,
+    /// `$XDG_CACHE_HOME/forge`: nothing that can't be made again.
+    pub cache: PathBuf,
+}
+
+/// What could not be done with which file.
+#[derive(Debug, thiserror::Error)]
+#[error("can't {what} `{}`: {why}", path.display())]
+pub struct Error {
+    /// `read`, `write` and so on.
+    pub what: &'static str,
+    /// The file.
+    pub path: PathBuf,
+    /// The system's reason, or a rule that the file breaks.
+    pub why: String,
+}
+
+impl Error {
+    fn new(what: &'static str, path: &Path, why: impl ToString) -> Self {
+        Self { what, path: path.to_owned(), why: why.to_string() }
+    }
+}
+
+impl Home {
+    /// The user's configuration file.
+    pub fn config_file(&self) -> PathBuf {
+        self.config.join("config.toml")
+    }
+
+    /// The directory of the embedded local store.
+    pub fn local_store(&self) -> PathBuf {
+        self.data.join("store")
+    }
+
+    /// The file of one provider's grant. `provider` is a checked name.
+    pub fn grant_file(&self, provider: &str) -> PathBuf {
+        self.data.join("grants").join(format!("{provider}.json"))
+    }
+
+    /// The sealing key of this user, made when it is first needed.
+    ///
+    /// # Errors
+    /// The key file can't be made or read, or has another size.
+    pub fn sealing_key(&self) -> Result<SealingKey, Error> {
+        let path = self.data.join("keys").join("sealing.key");
+        secret_file(&path).map(|bytes| SealingKey::from_bytes(&bytes))
+    }
+}
+
+/// Makes a directory and its parents, each of mode 0700 if it is new.
+///
+/// # Errors
+/// The system refuses.
+pub fn make_directory(path: &Path) -> Result<(), Error> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|error| Error::new("make the directory", path, error))
+}
+
+/// Reads a file of at most `most` bytes; `None` if there is none.
+///
+/// # Errors
+/// It can't be read, is a link or no regular file, or is longer.
+pub fn read(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
+    match open_checked(path) {
+        Ok(Some(file)) => read_bounded(file, path, most).map(Some),
+        Ok(None) => Ok(None),
+        Err(error) => Err(Error::new("read", path, error)),
+    }
+}
+
+/// Reads a file that decides what code runs or which key is used: it must belong to this user and be closed to writing by others.
+///
+/// # Errors
+/// As [`read`], and when somebody else could have written it.
+pub fn read_private(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
+    let Some(file) = open_checked(path).map_err(|error| Error::new("read", path, error))? else {
+        return Ok(None);
+    };
+    let metadata = file.metadata().map_err(|error| Error::new("read", path, error))?;
+    if metadata.uid() != rustix::process::geteuid().as_raw() || metadata.mode() & 0o022 != 0 {
+        return Err(Error::new("use", path, "it belongs to somebody else, or others can write it"));
+    }
+    read_bounded(file, path, most).map(Some)
+}
+
+fn open_checked(path: &Path) -> io::Result<Option<File>> {
+    // A link could lead to a file that somebody else controls, and a pipe would make us wait for ever.
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let opened = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path);
+    let file = match opened {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    Ok(Some(file))
+}
+
+fn read_bounded(file: File, path: &Path, most: u64) -> Result<Vec<u8>, Error> {
+    let length = file.metadata().map_or(0, |metadata| metadata.len());
+    if length > most {
+        return Err(Error::new("read", path, format_args!("it is longer than {most} bytes")));
+    }
+    let mut content = Vec::with_capacity(usize::try_from(length).unwrap_or_default() + 1);
+    file.take(most + 1).read_to_end(&mut content).map_err(|error| Error::new("read", path, error))?;
+    if content.len() as u64 > most {
+        return Err(Error::new("read", path, format_args!("it is longer than {most} bytes")));
+    }
+    Ok(content)
+}
+
+/// Writes a file of mode 0600 whole or not at all: temporary file, sync, rename, sync of the directory.
+///
+/// # Errors
+/// The system refuses; the old content is then still there.
+pub fn write(path: &Path, content: &[u8]) -> Result<(), Error> {
+    let refuse = |error: io::Error| Error::new("write", path, error);
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    make_directory(directory)?;
+    let temporary = write_temporary(directory, content).map_err(refuse)?;
+    let renamed = fs::rename(&temporary, path).and_then(|()| File::open(directory)?.sync_all());
+    if renamed.is_err() {
+        // The error that counts is the one above; a left-over temporary file is harmless.
+        fs::remove_file(&temporary).unwrap_or_default();
+    }
+    renamed.map_err(refuse)
+}
+
+fn write_temporary(directory: &Path, content: &[u8]) -> io::Result<PathBuf> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|_| io::Error::other("the system gives no random bytes"))?;
+    let path = directory.join(format!(".new-{}", hex(&random)));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+    let written = file.write_all(content).and_then(|()| file.sync_all());
+    match written {
+        Ok(()) => Ok(path),
+        Err(error) => {
+            fs::remove_file(&path).unwrap_or_default();
+            Err(error)
+        }
+    }
+}
+
+/// The 32 random bytes of a key file, which is made when it is missing; two processes that make it at once get the same.
+///
+/// # Errors
+/// It can't be made or read, others could have written it, or it has another size.
+pub fn secret_file(path: &Path) -> Result<zeroize::Zeroizing<[u8; 32]>, Error> {
+    if let Some(found) = read_secret_file(path)? {
+        return Ok(found);
+    }
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    make_directory(directory)?;
+    let mut bytes = zeroize::Zeroizing::new([0; 32]);
+    getrandom::fill(bytes.as_mut_slice()).map_err(|_| Error::new("make", path, "the system gives no random bytes"))?;
+    let temporary = write_temporary(directory, bytes.as_slice()).map_err(|error| Error::new("make", path, error))?;
+    // A link fails where the name is taken, so the first of two processes wins and both read what it wrote.
+    let linked = fs::hard_link(&temporary, path);
+    fs::remove_file(&temporary).unwrap_or_default();
+    match linked {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(Error::new("make", path, error)),
+        _ => read_secret_file(path)?.ok_or_else(|| Error::new("read", path, "it vanished")),
+    }
+}
+
+fn read_secret_file(path: &Path) -> Result<Option<zeroize::Zeroizing<[u8; 32]>>, Error> {
+    let Some(content) = read_private(path, 32)?.map(zeroize::Zeroizing::new) else {
+        return Ok(None);
+    };
+    let bytes: [u8; 32] = content.as_slice().try_into().map_err(|_| Error::new("use", path, "it is not 32 bytes long"))?;
+    Ok(Some(zeroize::Zeroizing::new(bytes)))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_and_a_long_file_are_refused_and_a_missing_one_is_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        assert!(read(&file, 10).unwrap().is_none());
+        write(&file, b"0123456789").unwrap();
+        assert_eq!(read(&file, 10).unwrap().unwrap(), b"0123456789");
+        assert!(read(&file, 9).is_err());
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert!(read(&link, 10).is_err());
+    }
+
+    #[test]
+    fn a_file_that_others_can_write_is_not_trusted() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        write(&file, b"x").unwrap();
+        assert_eq!(file.metadata().unwrap().mode() & 0o777, 0o600);
+        assert!(read_private(&file, 10).unwrap().is_some());
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
+        assert!(read_private(&file, 10).is_err());
+    }
+
+    #[test]
+    fn two_that_make_the_same_key_get_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keys/a.key");
+        let keys: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| *secret_file(&path).unwrap())).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(keys.iter().all(|key| Some(key) == keys.first()));
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,25 @@
+//! What a read is: references, configuration, manifests, grants, the resolver and the rooms it asks on the way.
+//!
+//! This crate knows no engine, no socket and no command line.
+//! The sandbox implements [`provider::SecretProvider`], the command line builds a [`resolver::Resolver`] over it,
+//! and everything that decides about a read stands here, where it can be tested by itself.
+
+pub mod audit;
+pub mod cache;
+pub mod config;
+pub mod field;
+pub mod grant;
+pub mod home;
+pub mod kind;
+pub mod manifest;
+pub mod masking;
+pub mod policy;
+pub mod provider;
+pub mod reference;
+pub mod resolver;
+pub mod route;
+pub mod sealing;
+pub mod secret;
+pub mod setting;
+
+pub use kind::Kind;

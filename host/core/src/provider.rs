@@ -1,0 +1,129 @@
+//! The seam: what every provider can be asked, whoever stands behind it.
+
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::Kind;
+use crate::secret::{Attributes, Entry, Page, PutOptions, Secret, SecretVersion};
+
+/// What stopped a provider. Its texts are the host's own; what a guest said stands in [`Failure::guest`] alone.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct Failure {
+    /// The kind, which decides the exit code.
+    pub kind: Kind,
+    /// What stopped it and who said so, in the host's words.
+    pub what: String,
+    /// What to do.
+    pub hint: Option<String>,
+    /// The backend's HTTP status, where there was one.
+    pub status: Option<u16>,
+    /// The guest's own words, shown at `-v` only.
+    pub guest: Option<GuestText>,
+}
+
+impl Failure {
+    /// A failure without hint, status and guest text.
+    pub fn new(kind: Kind, what: impl Into<String>) -> Self {
+        Self { kind, what: what.into(), hint: None, status: None, guest: None }
+    }
+
+    /// The same with a hint.
+    #[must_use]
+    pub fn with_hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+}
+
+/// Text that a guest wrote: capped and escaped, and still not to be trusted or stored.
+#[derive(Clone, PartialEq, Eq)]
+pub struct GuestText(String);
+
+impl GuestText {
+    /// At most 400 characters of `text`, control and invisible characters escaped.
+    pub fn new(text: &str) -> Self {
+        let mut shown = String::new();
+        for c in text.chars().take(400) {
+            if c.is_control() || crate::setting::is_invisible(c) {
+                shown.extend(c.escape_unicode());
+            } else {
+                shown.push(c);
+            }
+        }
+        Self(shown)
+    }
+
+    /// The text, for standard error at `-v` and nowhere else.
+    pub fn for_terminal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for GuestText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A guest may put a secret into its message, and Debug output ends in logs.
+        f.write_str("GuestText(redacted)")
+    }
+}
+
+/// One outgoing request as audit records it: no query, no header, no body.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct RequestRecord {
+    /// `GET` and so on.
+    pub method: String,
+    /// Scheme, host and port.
+    pub origin: String,
+    /// The pattern of the granted route, not the path itself; empty where no route matched.
+    pub route: String,
+    /// The answer's status, where there was an answer.
+    pub status: Option<u16>,
+    /// Bytes of the answer's body.
+    pub bytes: u64,
+    /// How long it took, retries included, in milliseconds.
+    pub milliseconds: u64,
+    /// How many times it was sent.
+    pub attempts: u32,
+    /// `ok`, or the token of what stopped it.
+    pub outcome: &'static str,
+}
+
+/// What happened during one operation, collected for audit.
+#[derive(Debug, Default)]
+pub struct CallLog {
+    requests: Mutex<Vec<RequestRecord>>,
+}
+
+impl CallLog {
+    /// Adds one outgoing request.
+    pub fn push(&self, record: RequestRecord) {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(record);
+    }
+
+    /// All requests so far, in the order in which they ended; the log is empty afterwards.
+    pub fn take(&self) -> Vec<RequestRecord> {
+        std::mem::take(&mut self.requests.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A configured source of secrets. What a backend has no ability for is refused with [`Kind::Unsupported`] before anything is sent.
+#[async_trait]
+pub trait SecretProvider: Send + Sync + std::fmt::Debug {
+    /// The secret, or `None` when there is no such secret or version.
+    async fn get(&self, log: &CallLog, path: &str, version: Option<&str>) -> Result<Option<Secret>, Failure>;
+
+    /// Proves that settings and credential work; answers the settings that the manifest marks as discovered.
+    async fn check(&self, log: &CallLog) -> Result<Attributes, Failure>;
+
+    /// Everything but the value, or `None`.
+    async fn describe(&self, log: &CallLog, path: &str) -> Result<Option<Entry>, Failure>;
+
+    /// One page of the secrets at and below `prefix`.
+    async fn list(&self, log: &CallLog, prefix: Option<&str>, cursor: Option<&str>, limit: u32) -> Result<Page, Failure>;
+
+    /// Writes a secret; answers its new version.
+    async fn put(&self, log: &CallLog, path: &str, value: &[u8], options: &PutOptions) -> Result<SecretVersion, Failure>;
+
+    /// Deletes a secret; answers whether there was one.
+    async fn delete(&self, log: &CallLog, path: &str) -> Result<bool, Failure>;
+}

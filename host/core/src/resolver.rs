@@ -1,0 +1,217 @@
+//! The way of an operation: policy, cache, provider, audit, in this order, for everyone who asks.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+
+use crate::Kind;
+use crate::audit::{Audit, OperationRecord};
+use crate::cache::{Cache, CacheKey};
+use crate::policy::{Action, Caller, Policy};
+use crate::provider::{CallLog, Failure, SecretProvider};
+use crate::secret::{Attributes, Entry, Page, PutOptions, Secret, SecretVersion};
+
+/// A provider that is ready to be asked.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// Its configured name.
+    pub name: String,
+    /// What answers.
+    pub provider: Arc<dyn SecretProvider>,
+    /// SHA-256 of the plugin, in hexadecimal.
+    pub plugin_digest: String,
+    /// [`crate::grant::Grant::digest`].
+    pub grant_digest: String,
+}
+
+/// Finds providers by name: a second implementer stands in the tests, where no plugin runs.
+#[async_trait]
+pub trait Providers: Send + Sync {
+    /// The provider of this name; `None` means the default one.
+    async fn open(&self, name: Option<&str>) -> Result<Opened, Failure>;
+}
+
+/// Asks everything that has a say in an operation.
+pub struct Resolver {
+    providers: Box<dyn Providers>,
+    caller: Caller,
+    policy: Policy,
+    cache: Cache,
+    audit: Audit,
+}
+
+impl std::fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Resolver").field("caller", &self.caller).finish_non_exhaustive()
+    }
+}
+
+/// Which secret of which provider an operation is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// The provider's name; `None` means the default one.
+    pub provider: Option<&'a str>,
+    /// The path, or the prefix of a listing.
+    pub path: &'a str,
+    /// The version.
+    pub version: Option<&'a str>,
+}
+
+/// One operation on its way: what audit has to know at its end.
+struct Operation<'a> {
+    opened: &'a Opened,
+    target: Target<'a>,
+    action: Action,
+    begun: Instant,
+    log: CallLog,
+    rule: &'static str,
+    is_allowed: bool,
+    cached: bool,
+}
+
+impl Resolver {
+    /// A resolver for one caller.
+    pub fn new(providers: Box<dyn Providers>, caller: Caller, policy: Policy, cache: Cache, audit: Audit) -> Self {
+        Self { providers, caller, policy, cache, audit }
+    }
+
+    /// The provider that a name means.
+    ///
+    /// # Errors
+    /// There is none, or its grant does not hold.
+    pub async fn open(&self, name: Option<&str>) -> Result<Opened, Failure> {
+        self.providers.open(name).await
+    }
+
+    /// Reads a secret; `None` when there is no such secret or version.
+    ///
+    /// # Errors
+    /// Whatever stopped it, and [`Kind::Internal`] when audit can't be written.
+    pub async fn read(&self, target: Target<'_>) -> Result<Option<Secret>, Failure> {
+        let opened = self.open(target.provider).await?;
+        let mut operation = self.begin(&opened, target, Action::Get)?;
+        let key = CacheKey {
+            caller: self.caller.clone(),
+            grant: opened.grant_digest.clone(),
+            path: target.path.to_owned(),
+            version: target.version.map(str::to_owned),
+        };
+        if let Some(secret) = self.cache.get(&key, Instant::now()) {
+            operation.cached = true;
+            return self.end(operation, Ok(Some(secret)));
+        }
+        let answer = opened.provider.get(&operation.log, target.path, target.version).await;
+        let answer = self.end(operation, answer)?;
+        if let Some(secret) = &answer {
+            self.cache.put(key, secret.clone(), Instant::now());
+        }
+        Ok(answer)
+    }
+
+    /// Writes a secret; answers its new version.
+    ///
+    /// # Errors
+    /// As [`Resolver::read`].
+    pub async fn write(&self, target: Target<'_>, value: &[u8], options: &PutOptions) -> Result<SecretVersion, Failure> {
+        let opened = self.open(target.provider).await?;
+        let operation = self.begin(&opened, target, Action::Set)?;
+        let answer = opened.provider.put(&operation.log, target.path, value, options).await;
+        // Forgotten even after a failure: the write may have arrived.
+        self.cache.forget(&opened.grant_digest, target.path);
+        self.end(operation, answer)
+    }
+
+    /// Deletes a secret; answers whether there was one.
+    ///
+    /// # Errors
+    /// As [`Resolver::read`].
+    pub async fn delete(&self, target: Target<'_>) -> Result<bool, Failure> {
+        let opened = self.open(target.provider).await?;
+        let operation = self.begin(&opened, target, Action::Delete)?;
+        let answer = opened.provider.delete(&operation.log, target.path).await;
+        self.cache.forget(&opened.grant_digest, target.path);
+        self.end(operation, answer)
+    }
+
+    /// What is known of a secret, without its value.
+    ///
+    /// # Errors
+    /// As [`Resolver::read`].
+    pub async fn describe(&self, target: Target<'_>) -> Result<Option<Entry>, Failure> {
+        let opened = self.open(target.provider).await?;
+        let operation = self.begin(&opened, target, Action::Describe)?;
+        let answer = opened.provider.describe(&operation.log, target.path).await;
+        self.end(operation, answer)
+    }
+
+    /// One page of the secrets at and below `target.path`; an empty path means all.
+    ///
+    /// # Errors
+    /// As [`Resolver::read`].
+    pub async fn list(&self, target: Target<'_>, cursor: Option<&str>, limit: u32) -> Result<Page, Failure> {
+        let opened = self.open(target.provider).await?;
+        let operation = self.begin(&opened, target, Action::List)?;
+        let prefix = Some(target.path).filter(|path| !path.is_empty());
+        let answer = opened.provider.list(&operation.log, prefix, cursor, limit).await;
+        self.end(operation, answer)
+    }
+
+    /// Proves that a provider works; answers what it discovered.
+    ///
+    /// # Errors
+    /// As [`Resolver::read`].
+    pub async fn check(&self, name: Option<&str>) -> Result<Attributes, Failure> {
+        let opened = self.open(name).await?;
+        let target = Target { provider: name, path: "", version: None };
+        let operation = self.begin(&opened, target, Action::Check)?;
+        let answer = opened.provider.check(&operation.log).await;
+        self.end(operation, answer)
+    }
+
+    fn begin<'a>(&self, opened: &'a Opened, target: Target<'a>, action: Action) -> Result<Operation<'a>, Failure> {
+        let decision = self.policy.decide(&self.caller, action, &opened.name, target.path);
+        let operation = Operation {
+            opened,
+            target,
+            action,
+            begun: Instant::now(),
+            log: CallLog::default(),
+            rule: decision.rule,
+            is_allowed: decision.is_allowed,
+            cached: false,
+        };
+        if decision.is_allowed {
+            return Ok(operation);
+        }
+        let what = format!("the policy does not allow it: rule `{}`", decision.rule);
+        self.end::<Operation<'a>>(operation, Err(Failure::new(Kind::AccessDenied, what)))
+    }
+
+    /// Writes the audit record; a value is handed out only once that is done.
+    fn end<T>(&self, operation: Operation<'_>, answer: Result<T, Failure>) -> Result<T, Failure> {
+        let record = OperationRecord {
+            user: &self.caller.user,
+            operation: operation.action.token(),
+            provider: &operation.opened.name,
+            path: operation.target.path,
+            version: operation.target.version,
+            plugin: &operation.opened.plugin_digest,
+            rule: operation.rule,
+            allowed: operation.is_allowed,
+            cached: operation.cached,
+            outcome: answer.as_ref().err().map_or("ok", |failure| failure.kind.token()),
+            milliseconds: u64::try_from(operation.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+        };
+        match (self.audit.write(&record, &operation.log.take()), answer) {
+            (Ok(()), answer) => answer,
+            // The operation's own failure says more than that it could not be recorded.
+            (Err(_), Err(failure)) => Err(failure),
+            (Err(error), Ok(_)) => Err(Failure::new(Kind::Internal, error.to_string())
+                .with_hint("every operation is audited, so nothing is answered until the log can be written")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! What the resolver promises whoever stands behind the provider.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use super::*;
+use crate::secret::{Value, VersionState};
+
+#[derive(Debug, Default)]
+struct Memory {
+    reads: AtomicU32,
+}
+
+#[async_trait]
+impl SecretProvider for Memory {
+    async fn get(&self, _: &CallLog, path: &str, _: Option<&str>) -> Result<Option<Secret>, Failure> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        match path {
+            "missing" => Ok(None),
+            "broken" => Err(Failure::new(Kind::Unavailable, "it is down")),
+            _ => Ok(Some(Secret { value: Value::new(b"hunter2-hunter2".to_vec()), ..Secret::default() })),
+        }
+    }
+    async fn check(&self, _: &CallLog) -> Result<Attributes, Failure> {
+        Ok(Vec::new())
+    }
+    async fn describe(&self, _: &CallLog, _: &str) -> Result<Option<Entry>, Failure> {
+        Ok(None)
+    }
+    async fn list(&self, _: &CallLog, _: Option<&str>, _: Option<&str>, _: u32) -> Result<Page, Failure> {
+        Ok(Page::default())
+    }
+    async fn put(&self, _: &CallLog, _: &str, _: &[u8], _: &PutOptions) -> Result<SecretVersion, Failure> {
+        let state = VersionState::Enabled;
+        Ok(SecretVersion {
+            id: "1".to_owned(), created_at: None, expires_at: None, state, labels: Vec::new(), current: true, attributes: Vec::new(),
+        })
+    }
+    async fn delete(&self, _: &CallLog, _: &str) -> Result<bool, Failure> {
+        Ok(true)
+    }
+}
+
+struct One(Opened);
+
+#[async_trait]
+impl Providers for One {
+    async fn open(&self, _: Option<&str>) -> Result<Opened, Failure> {
+        Ok(self.0.clone())
+    }
+}
+
+fn resolver(memory: &Arc<Memory>, data: &std::path::Path) -> Resolver {
+    let opened = Opened {
+        name: "mem".to_owned(),
+        provider: memory.clone(),
+        plugin_digest: "d".to_owned(),
+        grant_digest: "g".to_owned(),
+    };
+    let caller = Caller { user: "tester".to_owned() };
+    Resolver::new(Box::new(One(opened)), caller, Policy, Cache::new(Duration::from_secs(60), 10), Audit::new(data))
+}
+
+fn target(path: &str) -> Target<'_> {
+    Target { provider: None, path, version: None }
+}
+
+#[tokio::test]
+async fn every_operation_leaves_one_record_and_no_value() {
+    let directory = tempfile::tempdir().unwrap();
+    let resolver = resolver(&Arc::default(), directory.path());
+    resolver.read(target("a")).await.unwrap();
+    resolver.read(target("missing")).await.unwrap();
+    resolver.read(target("broken")).await.unwrap_err();
+    resolver.write(target("a"), b"hunter2-hunter2", &PutOptions::default()).await.unwrap();
+    resolver.list(target(""), None, 10).await.unwrap();
+    resolver.delete(target("a")).await.unwrap();
+    resolver.check(None).await.unwrap();
+    let log = std::fs::read_to_string(resolver.audit.file()).unwrap();
+    let records: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |name: &str| records.iter().map(|r| r.get(name).unwrap().as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    assert_eq!(of("operation"), ["get", "get", "get", "set", "list", "delete", "check"]);
+    assert_eq!(of("outcome"), ["ok", "ok", "unavailable", "ok", "ok", "ok", "ok"]);
+    assert!(!log.contains("hunter2"));
+}
+
+#[tokio::test]
+async fn nothing_is_answered_when_it_cannot_be_recorded() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("audit"), b"a file where the directory should be").unwrap();
+    let resolver = resolver(&Arc::default(), directory.path());
+    let failure = resolver.read(target("a")).await.unwrap_err();
+    assert_eq!(failure.kind, Kind::Internal);
+}
+
+#[tokio::test]
+async fn a_second_read_is_a_copy_until_a_write() {
+    let directory = tempfile::tempdir().unwrap();
+    let memory = Arc::<Memory>::default();
+    let resolver = resolver(&memory, directory.path());
+    for _ in 0..3 {
+        resolver.read(target("a")).await.unwrap();
+    }
+    assert_eq!(memory.reads.load(Ordering::Relaxed), 1);
+    resolver.write(target("a"), b"x", &PutOptions::default()).await.unwrap();
+    resolver.read(target("a")).await.unwrap();
+    assert_eq!(memory.reads.load(Ordering::Relaxed), 2);
+}

@@ -1,0 +1,277 @@
+//! HTTP with JSON, through the host: the only way out, checked against the grant request by request.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::fake::call as host;
+#[cfg(target_arch = "wasm32")]
+use crate::import as host;
+use crate::secret::Attributes;
+
+/// Why the host sent no request, or gave no answer to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// No rule of the grant matches.
+    Denied(String),
+    /// The host could not get the credential.
+    Credential(String),
+    /// The answer held the credential, so nothing of it is given out.
+    CredentialReflected,
+    /// No connection.
+    Unreachable(String),
+    /// No answer in time.
+    Timeout,
+    /// The answer is larger than the route allows.
+    TooLarge,
+    /// This call has sent all the requests it may.
+    Budget,
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Denied(reason) => Self::new(ErrorKind::DeniedByHost, reason),
+            Failure::Credential(reason) => Self::new(ErrorKind::Unauthenticated, reason),
+            Failure::CredentialReflected => Self::new(ErrorKind::DeniedByHost, "the answer held the credential"),
+            Failure::Unreachable(reason) => Self::new(ErrorKind::Unavailable, reason),
+            Failure::Timeout => Self::new(ErrorKind::Timeout, "no answer in time"),
+            Failure::TooLarge => Self::new(ErrorKind::TooLarge, "the answer is larger than the route allows"),
+            Failure::Budget => Self::new(ErrorKind::DeniedByHost, "this call has sent all the requests it may"),
+        }
+    }
+}
+
+/// What crosses to the host.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Parts {
+    pub(crate) method: String,
+    pub(crate) url: String,
+    pub(crate) headers: Attributes,
+    pub(crate) body: Vec<u8>,
+}
+
+/// A request that is being built. Nobody names a credential here: the route that it matches does.
+#[derive(Clone)]
+pub struct Request {
+    parts: Parts,
+    /// A body that could not be written as JSON; told when the request is sent, so that building reads as one line.
+    fault: Option<Error>,
+}
+
+/// A `GET` of this URL.
+#[must_use]
+pub fn get(url: impl Into<String>) -> Request {
+    Request::new("GET", url)
+}
+
+/// A `POST` to this URL.
+#[must_use]
+pub fn post(url: impl Into<String>) -> Request {
+    Request::new("POST", url)
+}
+
+/// A `PUT` to this URL.
+#[must_use]
+pub fn put(url: impl Into<String>) -> Request {
+    Request::new("PUT", url)
+}
+
+/// A `PATCH` of this URL.
+#[must_use]
+pub fn patch(url: impl Into<String>) -> Request {
+    Request::new("PATCH", url)
+}
+
+/// A `DELETE` of this URL.
+#[must_use]
+pub fn delete(url: impl Into<String>) -> Request {
+    Request::new("DELETE", url)
+}
+
+/// A `POST` of this JSON.
+#[must_use]
+pub fn post_json(url: impl Into<String>, body: &impl Serialize) -> Request {
+    post(url).json(body)
+}
+
+/// A `PUT` of this JSON.
+#[must_use]
+pub fn put_json(url: impl Into<String>, body: &impl Serialize) -> Request {
+    put(url).json(body)
+}
+
+/// Sends the requests in parallel, as far as the host allows, and answers in their order.
+#[must_use]
+pub fn send_all(requests: Vec<Request>) -> Vec<Result<Response, Error>> {
+    let mut faults = Vec::with_capacity(requests.len());
+    let mut sound = Vec::with_capacity(requests.len());
+    for request in requests {
+        if request.fault.is_none() {
+            sound.push(request.parts);
+        }
+        faults.push(request.fault);
+    }
+    let mut answers = host::send_all(sound).into_iter();
+    let answered = |fault: Option<Error>| match fault {
+        Some(fault) => Err(fault),
+        None => match answers.next() {
+            Some(answer) => answer.map_err(Error::from),
+            None => Err(Error::internal("the host answered fewer requests than it was given")),
+        },
+    };
+    faults.into_iter().map(answered).collect()
+}
+
+impl Request {
+    /// A request without headers and body. The URL must be spelt as `url` spells it.
+    #[must_use]
+    pub fn new(method: impl Into<String>, url: impl Into<String>) -> Self {
+        let parts = Parts { method: method.into(), url: url.into(), headers: Attributes::new(), body: Vec::new() };
+        Self { parts, fault: None }
+    }
+
+    /// Adds a header; the host refuses those that the route doesn't list.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.parts.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets the body to this JSON, with its `content-type`.
+    #[must_use]
+    pub fn json(self, body: &impl Serialize) -> Self {
+        match serde_json::to_vec(body) {
+            Ok(bytes) => self.body("application/json", bytes),
+            Err(_) => Self { fault: Some(Error::internal("a request can't be written as JSON")), ..self },
+        }
+    }
+
+    /// Sets the body, with its `content-type`.
+    #[must_use]
+    pub fn body(mut self, content_type: &str, body: Vec<u8>) -> Self {
+        self.parts.body = body;
+        self.header("content-type", content_type)
+    }
+
+    /// Sends it once; every status is an answer.
+    ///
+    /// # Errors
+    ///
+    /// The [`Failure`] of the host, as an error: `denied-by-host`, `unauthenticated`, `unavailable`, `timeout`,
+    /// `too-large`.
+    pub fn send(self) -> Result<Response, Error> {
+        match self.fault {
+            Some(fault) => Err(fault),
+            None => Ok(host::send(self.parts)?),
+        }
+    }
+
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        &self.parts.method
+    }
+
+    /// The URL.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.parts.url
+    }
+
+    /// The headers, in the order in which they were added.
+    #[must_use]
+    pub fn headers(&self) -> &Attributes {
+        &self.parts.headers
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body_bytes(&self) -> &[u8] {
+        &self.parts.body
+    }
+}
+
+impl From<Parts> for Request {
+    fn from(parts: Parts) -> Self {
+        Self { parts, fault: None }
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Parts { method, url, body, .. } = &self.parts;
+        write!(formatter, "Request({method} {url}, {} bytes, hidden)", body.len())
+    }
+}
+
+/// What the backend answered.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Response {
+    status: u16,
+    headers: Attributes,
+    body: Vec<u8>,
+}
+
+impl Response {
+    pub(crate) fn new(status: u16, headers: Attributes, body: Vec<u8>) -> Self {
+        Self { status, headers, body }
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The first header of this name, in any case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// Itself where the status is one of success (200 to 299).
+    ///
+    /// # Errors
+    ///
+    /// [`Response::error`] for any other status.
+    pub fn success(self) -> Result<Self, Error> {
+        if (200..300).contains(&self.status) { Ok(self) } else { Err(self.error()) }
+    }
+
+    /// The error that the status stands for, with `Retry-After` where that is a number of seconds
+    /// (RFC 9110, section 10.2.3). Nothing of the body is in it.
+    #[must_use]
+    pub fn error(&self) -> Error {
+        let error = Error::from_status(self.status);
+        match self.header("retry-after").and_then(|seconds| seconds.trim().parse::<u32>().ok()) {
+            Some(seconds) => error.with_retry_after_ms(seconds.saturating_mul(1000)),
+            None => error,
+        }
+    }
+
+    /// The body, read as JSON; `expected` says what it should have been, such as ``the mount of `secret` ``.
+    ///
+    /// # Errors
+    ///
+    /// `upstream`, which tells what was expected and nothing of what came.
+    pub fn json<'a, T: Deserialize<'a>>(&'a self, expected: &str) -> Result<T, Error> {
+        serde_json::from_slice(&self.body).map_err(|_| {
+            Error::upstream(format!("the backend's answer isn't {expected}, as JSON")).with_status(self.status)
+        })
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Response({}, {} bytes, hidden)", self.status, self.body.len())
+    }
+}
