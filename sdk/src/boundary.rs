@@ -3,7 +3,8 @@
 use std::marker::PhantomData;
 
 use crate::ability::{
-    KeyProvider, SecretBatch, SecretHistory, SecretMetadata, SecretProvider, SecretRemoval, SecretRotation, SecretWriter,
+    KeyProvider, SecretBatch, SecretHistory, SecretMetadata, SecretProvider, SecretRemoval, SecretRotation,
+    SecretWriter,
 };
 use crate::bindings::imports::forge::plugin::types;
 use crate::bindings::{batch, provider, removal, rotation};
@@ -31,10 +32,24 @@ macro_rules! same_names {
 }
 
 same_names!(VersionState = types::VersionState { Enabled, Disabled, Deleted, Destroyed });
-same_names!(ErrorKind = types::ErrorKind {
-    NotFound, AccessDenied, Unauthenticated, InvalidRequest, Conflict, WrongState, TooLarge, Unsupported,
-    RateLimited, Unavailable, Timeout, DeniedByHost, Upstream, Internal,
-});
+same_names!(
+    ErrorKind = types::ErrorKind {
+        NotFound,
+        AccessDenied,
+        Unauthenticated,
+        InvalidRequest,
+        Conflict,
+        WrongState,
+        TooLarge,
+        Unsupported,
+        RateLimited,
+        Unavailable,
+        Timeout,
+        DeniedByHost,
+        Upstream,
+        Internal,
+    }
+);
 
 impl From<Error> for types::Error {
     fn from(error: Error) -> Self {
@@ -156,7 +171,11 @@ impl From<writer_types::PutOptions> for PutOptions {
 }
 
 impl<P: SecretWriter> writer_types::Guest for Exported<P> {
-    fn put(path: String, value: Vec<u8>, options: writer_types::PutOptions) -> Result<types::SecretVersion, types::Error> {
+    fn put(
+        path: String,
+        value: Vec<u8>,
+        options: writer_types::PutOptions,
+    ) -> Result<types::SecretVersion, types::Error> {
         Ok(P::put(&path, &value, &options.into())?.into())
     }
 }
@@ -231,5 +250,74 @@ impl<P: KeyProvider> key_types::Guest for Exported<P> {
 
     fn describe_key(key: String) -> Result<key_types::KeyInfo, types::Error> {
         Ok(P::describe_key(&key)?.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bindings::provider::exports::forge::plugin::secret_provider::Guest;
+
+    struct Whole;
+
+    /// A secret in which every field has a value of its own.
+    fn whole() -> Secret {
+        let pair = |name: &str| vec![(name.to_owned(), "1".to_owned())];
+        let version = SecretVersion {
+            id: "7".into(),
+            created_at: Some(1),
+            expires_at: Some(2),
+            state: VersionState::Destroyed,
+            labels: vec!["current".into()],
+            current: true,
+            attributes: pair("a"),
+        };
+        Secret {
+            value: "hunter2".into(),
+            content_type: Some("text/plain".into()),
+            version: Some(version),
+            tags: pair("b"),
+            attributes: pair("c"),
+        }
+    }
+
+    fn failed() -> Error {
+        let error = Error::new(ErrorKind::RateLimited, "slow down").with_status(429).with_code("Throttled");
+        error.with_retry_after_ms(5).with_attribute("d", "1")
+    }
+
+    impl SecretProvider for Whole {
+        fn get(path: &str, version: Option<&str>) -> Result<Option<Secret>, Error> {
+            match (path, version) {
+                ("whole", Some("7")) => Ok(Some(whole())),
+                ("none", None) => Ok(None),
+                _ => Err(failed()),
+            }
+        }
+
+        fn check() -> Result<Attributes, Error> {
+            Ok(vec![("kv-version".into(), "2".into())])
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_secret_is_lost_on_its_way_out() {
+        let Ok(Some(secret)) = Exported::<Whole>::get("whole".into(), Some("7".into())) else {
+            unreachable!("the plugin has it")
+        };
+        let own = whole();
+        assert_eq!(secret.value, own.value.into_bytes());
+        assert_eq!((secret.content_type, secret.tags, secret.attributes), (own.content_type, own.tags, own.attributes));
+        let (Some(out), Some(own)) = (secret.version, own.version) else { unreachable!("both have one") };
+        assert_eq!((out.id, out.created_at, out.expires_at), (own.id, own.created_at, own.expires_at));
+        assert_eq!((out.labels, out.current, out.attributes), (own.labels, own.current, own.attributes));
+        assert_eq!(VersionState::from(out.state), own.state);
+        assert!(matches!(Exported::<Whole>::get("none".into(), None), Ok(None)));
+    }
+
+    #[test]
+    fn nothing_of_an_error_is_lost_on_its_way_out_and_back() {
+        let Err(error) = Exported::<Whole>::get("other".into(), None) else { unreachable!("the plugin fails") };
+        assert_eq!(Error::from(error), failed());
     }
 }

@@ -91,7 +91,14 @@ impl Error {
     /// An error of this kind with these words.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), status: None, code: None, retry_after_ms: None, attributes: Attributes::new() }
+        Self {
+            kind,
+            message: message.into(),
+            status: None,
+            code: None,
+            retry_after_ms: None,
+            attributes: Attributes::new(),
+        }
     }
 
     constructors! {
@@ -115,9 +122,8 @@ impl Error {
 
     /// The kind that an HTTP status stands for (RFC 9110, section 15).
     ///
-    /// 401 is unauthenticated, 403 access-denied, 404 not-found, 409 and 412 conflict, 413 too-large,
-    /// 429 rate-limited, 400 and 422 invalid-request, 408 and 504 timeout-like failures count as
-    /// unavailable with 502 and 503, anything else upstream.
+    /// 400 and 422 are `invalid-request`, 401 `unauthenticated`, 403 `access-denied`, 404 `not-found`, 409 and 412
+    /// `conflict`, 413 `too-large`, 429 `rate-limited`, 408, 502, 503 and 504 `unavailable`, and any other `upstream`.
     #[must_use]
     pub fn from_status(status: u16) -> Self {
         let kind = match status {
@@ -222,6 +228,7 @@ mod tests {
     fn each_status_has_the_kind_that_the_contract_names() {
         let expected = [
             (400, ErrorKind::InvalidRequest),
+            (408, ErrorKind::Unavailable),
             (401, ErrorKind::Unauthenticated),
             (403, ErrorKind::AccessDenied),
             (404, ErrorKind::NotFound),

@@ -114,9 +114,8 @@ impl Host {
         let place = (parts.method.clone(), parts.url.clone());
         self.requests.push(parts.into());
         let answers = self.answers.get_mut(&place);
-        let answer = answers.and_then(|answers| {
-            if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() }
-        });
+        let answer =
+            answers.and_then(|answers| if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() });
         // As the host does for a request that no route of the grant matches.
         answer.unwrap_or_else(|| Err(Failure::Denied(format!("no answer was prepared for `{} {}`", place.0, place.1))))
     }

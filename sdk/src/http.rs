@@ -258,20 +258,116 @@ impl Response {
         }
     }
 
-    /// The body, read as JSON; `expected` says what it should have been, such as ``the mount of `secret` ``.
+    /// The body, read as JSON; `expected` says what it should have been, such as `a secret`.
     ///
     /// # Errors
     ///
     /// `upstream`, which tells what was expected and nothing of what came.
     pub fn json<'a, T: Deserialize<'a>>(&'a self, expected: &str) -> Result<T, Error> {
-        serde_json::from_slice(&self.body).map_err(|_| {
-            Error::upstream(format!("the backend's answer isn't {expected}, as JSON")).with_status(self.status)
-        })
+        from_json(&self.body, expected).map_err(|error| error.with_status(self.status))
     }
+}
+
+/// Part of an answer, read as JSON; `expected` says what it should have been.
+///
+/// # Errors
+///
+/// `upstream`, which tells what was expected and nothing of what came.
+pub fn from_json<'a, T: Deserialize<'a>>(text: &'a [u8], expected: &str) -> Result<T, Error> {
+    // The parser's own words may repeat what came, so they are dropped.
+    serde_json::from_slice(text)
+        .map_err(|_| Error::upstream(format!("the backend's answer isn't {expected}, written as JSON")))
 }
 
 impl fmt::Debug for Response {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Response({}, {} bytes, hidden)", self.status, self.body.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::fake;
+
+    const URL: &str = "https://x.example/a";
+
+    fn answered(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
+        fake::Host::new().answer_with("GET", URL, status, headers, body).install();
+        get(URL).send().unwrap()
+    }
+
+    #[test]
+    fn a_json_body_is_sent_with_its_content_type() {
+        fake::Host::new().answer("PUT", URL, 204, "").install();
+        put_json(URL, &["a"]).header("if-match", "1").send().unwrap().success().unwrap();
+        let requests = fake::requests();
+        let request = requests.first().unwrap();
+        assert_eq!(request.body_bytes(), br#"["a"]"#);
+        let headers = [("content-type", "application/json"), ("if-match", "1")];
+        assert_eq!(request.headers(), &headers.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn a_body_that_is_no_json_is_told_when_it_would_be_sent() {
+        fake::Host::new().install();
+        let unprintable = BTreeMap::from([((1, 2), 3)]);
+        assert_eq!(post_json(URL, &unprintable).send().unwrap_err().kind(), ErrorKind::Internal);
+        assert_eq!(fake::requests().len(), 0);
+    }
+
+    #[test]
+    fn answers_to_many_requests_come_in_their_order_whatever_fails() {
+        fake::Host::new().answer("GET", URL, 200, "1").fail("POST", URL, Failure::Timeout).install();
+        let unprintable = BTreeMap::from([((1, 2), 3)]);
+        let answers = send_all(vec![get(URL), put_json(URL, &unprintable), post(URL), delete(URL), get(URL)]);
+        let kinds: Vec<Result<u16, ErrorKind>> = answers
+            .into_iter()
+            .map(|answer| answer.map(|answer| answer.status()).map_err(|error| error.kind()))
+            .collect();
+        let denied = Err(ErrorKind::DeniedByHost);
+        assert_eq!(kinds, [Ok(200), Err(ErrorKind::Internal), Err(ErrorKind::Timeout), denied, Ok(200)]);
+    }
+
+    #[test]
+    fn an_answer_that_is_not_what_was_expected_says_so_and_repeats_nothing() {
+        for body in ["", "hunter2", "{\"a\":\"hunter2\"}"] {
+            let error = answered(200, &[], body).json::<u32>("a number").unwrap_err();
+            assert_eq!((error.kind(), error.status()), (ErrorKind::Upstream, Some(200)));
+            assert!(error.message().contains("a number"));
+            assert!(!format!("{error:?}").contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn only_2xx_is_success() {
+        for status in [200, 204, 299] {
+            assert!(answered(status, &[], "").success().is_ok());
+        }
+        for status in [199, 300, 307, 404, 500] {
+            assert_eq!(answered(status, &[], "").success().unwrap_err().status(), Some(status));
+        }
+    }
+
+    #[test]
+    fn a_retry_after_in_seconds_is_told_in_milliseconds() {
+        let wait = |value: &str| answered(429, &[("Retry-After", value)], "").error().retry_after_ms();
+        assert_eq!(wait("7"), Some(7000));
+        assert_eq!(wait("4294967295"), Some(u32::MAX));
+        for other in ["Wed, 21 Oct 2015 07:28:00 GMT", "-1", "4294967296", ""] {
+            assert_eq!(wait(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn debug_of_a_request_and_a_response_hides_bodies_and_headers() {
+        let request = put_json(URL, &"hunter2").header("x-note", "hunter2");
+        let response = answered(200, &[("x-note", "hunter2")], "hunter2");
+        for shown in [format!("{request:?}"), format!("{response:?}")] {
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
     }
 }

@@ -1,1 +1,36 @@
-//! placeholder
+//! The broker: the only crate that dials out, and the only one that holds credentials.
+//!
+//! A guest's request climbs the ladder in [`Call::send`]: it is parsed once, matched against the grant's routes,
+//! stripped of nothing (what is not allowed is refused), sent only to addresses that were checked, with the credential
+//! added last, and its answer is capped and searched for that credential before the guest sees it.
+//! The broker runs no guest code and knows no engine; what crosses this wall is typed and buffered.
+
+mod address;
+mod budget;
+mod call;
+mod check;
+mod client;
+mod credential;
+mod denial;
+mod dns;
+mod egress;
+mod error;
+mod header;
+mod request;
+mod retry;
+mod route;
+mod source;
+mod tls;
+mod verdict;
+
+pub use call::Call;
+pub use check::{check_grant, check_manifest};
+pub use credential::{Parameters, check_credential, is_source_parameter, kinds, parse_credential, usual_sources};
+pub use dns::network_class;
+pub use egress::{Egress, Options};
+pub use error::Error;
+pub use request::{Request, Response};
+pub use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+pub use retry::Retries;
+pub use source::{Source, Sources};
+pub use verdict::{Refusal, Verdict};

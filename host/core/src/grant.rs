@@ -188,6 +188,23 @@ impl Asks {
         Ok(asks)
     }
 
+    /// The routes that these settings do not grant yet, and that what `check` discovers may add; each with its condition.
+    ///
+    /// # Errors
+    /// As [`Asks::expand`].
+    pub fn discoverable(&self, manifest: &Manifest) -> Result<Vec<(String, Route)>, Error> {
+        let mut routes = Vec::new();
+        for ask in &manifest.routes {
+            let unknown = |name: &String| !self.settings.contains_key(name) && manifest.setting(name).is_some_and(|s| s.discovered);
+            let may_hold = |(name, value): (&String, &String)| unknown(name) || self.settings.get(name) == Some(value);
+            if ask.when.keys().any(unknown) && ask.when.iter().all(may_hold) {
+                let condition: Vec<String> = ask.when.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+                routes.push((condition.join(", "), template::route(manifest, ask, &self.settings)?));
+            }
+        }
+        Ok(routes)
+    }
+
     /// The origins of all routes, each once, in order.
     pub fn origins(&self) -> Vec<String> {
         let mut origins: Vec<String> = self.routes.iter().map(|route| route.origin.clone()).collect();

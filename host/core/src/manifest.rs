@@ -332,3 +332,8 @@ fn is_plain(text: &str) -> bool {
 pub fn printable(text: &str) -> String {
     text.chars().take(200).map(|c| if c.is_control() || is_invisible(c) { '\u{fffd}' } else { c }).collect()
 }
+
+/// A name as a listing shows it: whole, on one line, with nothing in it that drives a terminal.
+pub fn printable_name(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() || is_invisible(c) { '\u{fffd}' } else { c }).collect()
+}

@@ -36,6 +36,35 @@ impl Failure {
     }
 }
 
+/// Failures of core's own rooms, each with the kind that decides the exit code.
+macro_rules! failure_from {
+    ($($error:path => $kind:expr),* $(,)?) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                let kind: fn(&$error) -> Kind = $kind;
+                Self::new(kind(&error), error.to_string())
+            }
+        }
+    )*};
+}
+
+failure_from! {
+    crate::home::Error => |_| Kind::Internal,
+    crate::reference::Error => |_| Kind::InvalidRequest,
+    crate::setting::Error => |_| Kind::InvalidRequest,
+    crate::config::Error => |_| Kind::InvalidRequest,
+    crate::manifest::Error => |_| Kind::InvalidRequest,
+    crate::sealing::Error => |_| Kind::Integrity,
+    crate::field::Error => |error| match error {
+        crate::field::Error::Missing => Kind::NotFound,
+        _ => Kind::InvalidRequest,
+    },
+    crate::grant::Error => |error| match error {
+        crate::grant::Error::NotCovered { .. } | crate::grant::Error::OtherPlugin { .. } => Kind::NotGranted,
+        _ => Kind::InvalidRequest,
+    },
+}
+
 /// Text that a guest wrote: capped and escaped, and still not to be trusted or stored.
 #[derive(Clone, PartialEq, Eq)]
 pub struct GuestText(String);

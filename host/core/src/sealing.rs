@@ -98,6 +98,11 @@ impl SealingKey {
         hex(&self.id)
     }
 
+    /// The key's id as it stands in sealed files.
+    pub fn id_bytes(&self) -> [u8; 8] {
+        self.id
+    }
+
     /// Seals `content` for one place, as the `generation`-th writing of it.
     ///
     /// # Errors

@@ -83,8 +83,13 @@ impl SecretWriter for File {
         if let Some(expected) = options.expected_version.as_deref() {
             compared(expected, before.as_ref())?;
         }
-        let record =
-            Record::following(before.as_ref(), clock::now(), options.content_type.clone(), options.tags.clone(), value)?;
+        let record = Record::following(
+            before.as_ref(),
+            clock::now(),
+            options.content_type.clone(),
+            options.tags.clone(),
+            value,
+        )?;
         files::write(&name::file(path)?, &record.content()?)?;
         Ok(record.version())
     }

@@ -143,13 +143,15 @@ mod tests {
     #[test]
     fn a_path_that_is_too_long_is_refused() {
         let segment = "a".repeat(199);
-        assert!(file(&vec![segment.as_str(); 10].join("/")).is_ok());
-        assert!(file(&vec![segment.as_str(); 11].join("/")).unwrap_err().message().contains("at most 2000"));
+        assert!(file(&[segment.as_str(); 10].join("/")).is_ok());
+        assert!(file(&[segment.as_str(); 11].join("/")).unwrap_err().message().contains("at most 2000"));
     }
 
     #[test]
     fn another_spelling_of_a_file_is_no_secret() {
-        for file in ["a", "a.txt", "A.secret", "%61.secret", "%4A.secret", "%4.secret", "%ff.secret", ".secret", "a//b.secret"] {
+        for file in
+            ["a", "a.txt", "A.secret", "%61.secret", "%4A.secret", "%4.secret", "%ff.secret", ".secret", "a//b.secret"]
+        {
             assert_eq!(secret(file), None, "{file}");
         }
     }

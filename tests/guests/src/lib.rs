@@ -1,1 +1,99 @@
-//! placeholder
+//! The attackers that the sandbox is tested with: one component, one file per attack, chosen by the path that is read.
+//!
+//! An attack answers a secret with what it got, so that a test sees when one succeeds, and passes on the host's
+//! refusal where there is one. What it attacks stands in the settings `origin` (granted) and `target` (anything).
+
+mod attacks;
+
+use forge_sdk::{
+    Attributes, Error, Page, PutOptions, Secret, SecretMetadata, SecretProvider, SecretRemoval, SecretVersion,
+    SecretWriter, http, settings,
+};
+
+/// The plugin: every attack behind one contract.
+#[derive(Debug)]
+pub struct Attacker;
+
+forge_sdk::plugin! {
+    manifest: "../plugin.toml",
+    type: Attacker,
+    abilities: [provider, metadata, writer, removal],
+}
+
+/// What an attack got, or what stopped it.
+type Loot = Result<Option<Secret>, Error>;
+
+/// Splits a path into the attack's name and what is left for it.
+fn split(path: &str) -> (&str, &str) {
+    path.split_once('/').unwrap_or((path, ""))
+}
+
+/// What an attack is aimed at, as the test set it.
+fn target() -> Result<String, Error> {
+    settings::required("target")
+}
+
+/// A URL below the granted origin.
+fn granted(path: &str) -> Result<String, Error> {
+    Ok(format!("{}{path}", settings::required("origin")?))
+}
+
+/// Text as loot.
+fn text(text: impl Into<String>) -> Loot {
+    Ok(Some(Secret::new(text.into())))
+}
+
+/// Sends a request and answers the body of whatever came.
+fn fetch(request: http::Request) -> Loot {
+    let response = request.send()?.success()?;
+    Ok(Some(Secret::new(response.body())))
+}
+
+impl SecretProvider for Attacker {
+    fn get(path: &str, _version: Option<&str>) -> Loot {
+        let (name, rest) = split(path);
+        match attacks::named(name) {
+            Some(attack) => attack(rest),
+            None => Err(Error::invalid_request(format!("no attack is called `{name}`"))),
+        }
+    }
+
+    fn check() -> Result<Attributes, Error> {
+        Ok(Attributes::new())
+    }
+}
+
+impl SecretMetadata for Attacker {
+    fn describe(_path: &str) -> Result<Option<forge_sdk::Entry>, Error> {
+        Ok(None)
+    }
+
+    /// A listing that never ends, a page of one name at a time.
+    fn list(_prefix: Option<&str>, cursor: Option<&str>, _limit: u32) -> Result<Page, Error> {
+        Ok(attacks::endless_listing::page(cursor))
+    }
+}
+
+impl SecretWriter for Attacker {
+    fn put(path: &str, value: &[u8], _options: &PutOptions) -> Result<SecretVersion, Error> {
+        match split(path) {
+            ("trap-in-write", name) => attacks::trap_in_write::put(name, value),
+            ("keep", name) => attacks::trap_in_write::keep(name, value),
+            _ => attacks::write_through_read_only::put(value),
+        }
+    }
+}
+
+impl SecretRemoval for Attacker {
+    fn delete(_path: &str, _options: &Attributes) -> Result<bool, Error> {
+        attacks::write_through_read_only::delete()
+    }
+
+    fn recover(_path: &str) -> Result<(), Error> {
+        Err(Error::unsupported("an attacker takes nothing back"))
+    }
+
+    fn purge(_path: &str) -> Result<bool, Error> {
+        Err(Error::unsupported("an attacker leaves what it found"))
+    }
+}

@@ -1,0 +1,84 @@
+//! The rules of credential kinds, checked on manifests at install and on grants whenever one is opened.
+
+use forge_core::grant::{Asks, Grant};
+use forge_core::manifest::Manifest;
+use forge_core::route::Route;
+use forge_core::setting::{SettingKind, Settings};
+
+use crate::credential::{self, CredentialKind, Parameters};
+use crate::{Error, header};
+
+/// Checks what a manifest asks for against the rules of its credential's kind, before anything is installed.
+///
+/// # Errors
+/// An unknown kind; a route that names a header of the host's own; a route that reaches, or with a wildcard too far to
+/// the left could reach, a route that the kind forbids.
+pub fn check_manifest(manifest: &Manifest) -> Result<(), Error> {
+    let kind = match &manifest.credential {
+        Some(ask) => credential::kind(&ask.kind)?,
+        None => &credential::none::KIND,
+    };
+    // Settings are literals wherever they stand, so any value shows which routes the templates make.
+    let mut every = manifest.clone();
+    for route in &mut every.routes {
+        route.when.clear();
+    }
+    let settings: Settings =
+        manifest.settings.iter().map(|ask| (ask.name.clone(), placeholder(ask.kind).to_owned())).collect();
+    let asks = Asks::expand(&every, &settings)?;
+    asks.routes.iter().try_for_each(|route| check_route(route, kind, &Parameters::new()))
+}
+
+fn placeholder(kind: SettingKind) -> &'static str {
+    match kind {
+        SettingKind::String | SettingKind::DnsLabel | SettingKind::PathSegment | SettingKind::Path => "placeholder",
+        SettingKind::NamePattern => "PLACEHOLDER",
+        SettingKind::Integer => "1",
+        SettingKind::Boolean => "true",
+        SettingKind::Origin => "https://placeholder.invalid",
+        SettingKind::Directory | SettingKind::File => "/placeholder",
+    }
+}
+
+/// Checks a grant: its credential's kind and parameters, its routes against the kind's rules, and that each origin lies in
+/// the credential's audience.
+///
+/// # Errors
+/// The first rule that is broken, with the route or the parameter that breaks it.
+pub fn check_grant(grant: &Grant) -> Result<(), Error> {
+    let Some(granted) = &grant.credential else {
+        let none = &credential::none::KIND;
+        return grant.routes.iter().try_for_each(|route| check_route(route, none, &Parameters::new()));
+    };
+    let kind = credential::kind(&granted.kind)?;
+    credential::check_credential(&granted.kind, &granted.parameters)?;
+    for route in &grant.routes {
+        check_route(route, kind, &granted.parameters)?;
+        if kind.has_audience && !granted.audience.contains(&route.origin) {
+            return Err(Error::Audience { kind: kind.name, origin: route.origin.clone() });
+        }
+    }
+    Ok(())
+}
+
+fn check_route(route: &Route, kind: &CredentialKind, parameters: &Parameters) -> Result<(), Error> {
+    let refuse = |rule: String| Err(Error::Route { route: format!("{}{}", route.origin, route.path), rule });
+    let is_own = |name: &&String| header::is_own(name) || (kind.is_own_header)(parameters, name);
+    if let Some(name) = route.headers.keys().find(is_own) {
+        return refuse(format!("names the header `{name}`, which is the host's own"));
+    }
+    if let Some(name) = route.query.keys().find(|name| name.is_empty() || name.contains(['%', '+', '&', '=', ';', '#']))
+    {
+        return refuse(format!("names the query parameter `{}`, which can't be matched", crate::denial::shown(name)));
+    }
+    if let Some(name) = route.query.keys().find(|name| header::is_own_query(name)) {
+        return refuse(format!("names the query parameter `{name}`, which says who asks or what the method means"));
+    }
+    match (kind.forbidden_route)(route) {
+        Some(rule) => refuse(format!("can't be granted: the credential `{}` {rule}", kind.name)),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

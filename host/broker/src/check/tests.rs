@@ -1,0 +1,160 @@
+//! What no manifest and no grant may ask for.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use forge_core::grant::CredentialGrant;
+
+use super::*;
+use crate::request::tests::grant as plain_grant;
+
+fn manifest(kind: &str, route: &str) -> Result<(), Error> {
+    let text = format!(
+        r#"
+id = "x"
+title = "x"
+version = "1"
+[credential]
+kind = "{kind}"
+[[setting]]
+name = "address"
+kind = "origin"
+required = true
+[[setting]]
+name = "mount"
+kind = "path"
+default = "secret"
+[[setting]]
+name = "region"
+kind = "dns-label"
+[[route]]
+ability = "read"
+methods = ["GET"]
+{route}
+"#
+    );
+    check_manifest(&Manifest::parse(text.as_bytes()).unwrap())
+}
+
+#[test]
+fn a_manifest_with_ordinary_routes_passes() {
+    for route in [
+        r#"url = "{address}/v1/{mount}/data/**""#,
+        r#"url = "https://kv.{region}.example.com/v1/{mount}/**""#,
+        "url = \"{address}/v1/{mount}/metadata/**\"\nwhen = { mount = \"x\" }",
+        "url = \"{address}/v1/{mount}\"\nheaders = { x-amz-target = [\"a.B\"] }\nquery = { version = \"integer\" }",
+    ] {
+        manifest("vault-token", route).unwrap();
+    }
+}
+
+#[test]
+fn an_unknown_kind_of_credential_is_refused_with_the_kinds_there_are() {
+    let error = manifest("vault", r#"url = "{address}/v1/x/**""#).unwrap_err();
+    assert!(matches!(error, Error::UnknownKind(_)));
+    assert!(error.hint().unwrap().contains("`vault-token`"));
+}
+
+#[test]
+fn a_route_that_names_a_header_of_the_hosts_own_is_refused() {
+    for name in [
+        "authorization",
+        "cookie",
+        "host",
+        "x-amz-security-token",
+        "x-vault-token",
+        "x-vault-namespace",
+        "x-http-method-override",
+        "accept-encoding",
+    ] {
+        let error =
+            manifest("none", &format!("url = \"{{address}}/v1/x\"\nheaders = {{ {name} = [\"v\"] }}")).unwrap_err();
+        assert!(error.to_string().contains(name), "{error}");
+    }
+}
+
+#[test]
+fn a_route_that_names_a_parameter_of_a_presigned_or_keyed_url_is_refused() {
+    for name in ["X-Amz-Signature", "x-amz-security-token", "X-Goog-Signature", "key", "access_token", "sig", "_method"]
+    {
+        let error =
+            manifest("none", &format!("url = \"{{address}}/v1/x\"\nquery = {{ {name} = \"any\" }}")).unwrap_err();
+        assert!(error.to_string().contains(name), "{error}");
+    }
+    manifest(
+        "none",
+        "url = \"{address}/v1/x\"\nquery = { maxresults = \"integer\", pageToken = \"any\", keys = \"any\" }",
+    )
+    .unwrap();
+}
+
+#[test]
+fn a_route_that_its_credentials_kind_forbids_is_refused_even_under_a_condition() {
+    for url in [
+        "{address}/v1/auth/token/create",
+        "{address}/v1/sys/**",
+        "{address}/v1/{mount}/sys/policy",
+        "{address}/v1/*/data/**",
+        "{address}/**",
+    ] {
+        for route in [format!("url = \"{url}\""), format!("url = \"{url}\"\nwhen = {{ region = \"x\" }}")] {
+            assert!(matches!(manifest("vault-token", &route), Err(Error::Route { .. })), "{route}");
+        }
+        assert!(manifest("none", &format!("url = \"{url}\"")).is_ok(), "{url} is Vault's own only with Vault's token");
+    }
+}
+
+fn vault_grant(path: &str, audience: &[&str]) -> Grant {
+    let mut grant = plain_grant(&["https://vault.example"]);
+    grant.routes.iter_mut().for_each(|route| route.path = path.parse().unwrap());
+    grant.credential = Some(CredentialGrant {
+        kind: "vault-token".to_owned(),
+        parameters: [("token".to_owned(), "env:T".to_owned())].into(),
+        audience: audience.iter().map(|origin| (*origin).to_owned()).collect(),
+        identity: None,
+    });
+    grant
+}
+
+#[test]
+fn a_setting_that_leads_into_vaults_own_mounts_is_refused_in_the_grant() {
+    check_grant(&vault_grant("/v1/secret/data/**", &["https://vault.example"])).unwrap();
+    for path in ["/v1/sys/data/**", "/v1/auth/token/**", "/v1/team/auth/data/**"] {
+        assert!(
+            matches!(check_grant(&vault_grant(path, &["https://vault.example"])), Err(Error::Route { .. })),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn a_route_outside_the_credentials_audience_is_refused() {
+    for audience in [&[][..], &["https://other.example"], &["https://vault.example:8200"], &["http://vault.example"]] {
+        assert!(matches!(check_grant(&vault_grant("/v1/s/**", audience)), Err(Error::Audience { .. })), "{audience:?}");
+    }
+}
+
+#[test]
+fn a_credential_with_malformed_parameters_is_refused() {
+    for (name, value) in [("token", "hvs.secret"), ("tokn", "env:T"), ("method", "approle")] {
+        let mut grant = vault_grant("/v1/s/**", &["https://vault.example"]);
+        let parameters = [(name.to_owned(), value.to_owned())].into();
+        grant.credential.as_mut().unwrap().parameters = parameters;
+        let error = check_grant(&grant).unwrap_err();
+        assert!(!error.to_string().contains("hvs.secret"), "{error}");
+    }
+}
+
+#[test]
+fn a_route_that_lists_the_header_credentials_own_header_is_refused() {
+    let mut grant = plain_grant(&["https://api.example"]);
+    grant.credential = Some(CredentialGrant {
+        kind: "header".to_owned(),
+        parameters: [("name", "x-team-key"), ("value", "env:K")].map(|(n, v)| (n.to_owned(), v.to_owned())).into(),
+        audience: vec!["https://api.example".to_owned()],
+        identity: None,
+    });
+    check_grant(&grant).unwrap();
+    grant.routes.iter_mut().for_each(|route| {
+        route.headers.insert("x-team-key".to_owned(), vec!["v".to_owned()]);
+    });
+    assert!(matches!(check_grant(&grant), Err(Error::Route { .. })));
+}

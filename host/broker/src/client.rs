@@ -1,0 +1,254 @@
+//! The wire: one HTTP client per granted origin, built when it is first needed, and answers that are capped while they arrive.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use forge_core::grant::{Grant, NetworkClass};
+use http::{HeaderMap, Method, header};
+use reqwest::dns::Resolve;
+use tokio::time::Instant;
+use url::{Host, Url};
+use zeroize::Zeroizing;
+
+use crate::address;
+use crate::budget::{Budget, Spent};
+use crate::dns::{self, Outside, Pinned};
+use crate::tls::{self, Tls};
+
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(3);
+/// How long an unused connection is kept; longer ones are often closed by the server just as they are used again.
+const IDLE: Duration = Duration::from_secs(15);
+/// The most headers of an answer, and their longest size together in bytes.
+const HEADERS: (usize, usize) = (100, 64 * 1024);
+
+/// What goes out, ready to be written.
+pub(crate) struct Outgoing<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) url: &'a Url,
+    pub(crate) origin: &'a str,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: &'a [u8],
+}
+
+/// How long and how big an answer may be.
+pub(crate) struct Limits<'a> {
+    pub(crate) deadline: Instant,
+    /// The longest body in bytes.
+    pub(crate) body_max: u64,
+    /// The call whose bytes these are; a login has none.
+    pub(crate) budget: Option<&'a Budget>,
+}
+
+/// What came back: not yet searched, not yet for the guest.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Zeroizing<Vec<u8>>,
+}
+
+/// Why nothing whole came back. The texts are the host's libraries' own: no URL, no bytes of an answer.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The name or the address lies outside the origin's network class.
+    Outside(NetworkClass),
+    /// No connection.
+    Unreachable(String),
+    /// The server's certificate is not trusted, or the grant's certificates can't be used.
+    Untrusted(String),
+    /// The connection or the answer broke off, or was no HTTP.
+    Broken(String),
+    /// The answer is one that the broker does not read.
+    Unreadable(&'static str),
+    /// The body is longer than the route allows.
+    TooLarge,
+    /// The call's time is over.
+    Timeout,
+    /// The call's budget is spent.
+    Spent(Spent),
+}
+
+/// The clients of one grant.
+pub(crate) struct Transport {
+    networks: BTreeMap<String, NetworkClass>,
+    dns: Option<Arc<dyn Resolve>>,
+    tls: Tls,
+    clients: Mutex<HashMap<String, reqwest::Client>>,
+}
+
+impl Transport {
+    pub(crate) fn new(grant: &Grant, dns: Option<Arc<dyn Resolve>>) -> Self {
+        Self { networks: grant.networks.clone(), dns, tls: Tls::new(grant.tls_ca.clone()), clients: Mutex::default() }
+    }
+
+    /// Sends one request once and reads its answer.
+    pub(crate) async fn exchange(&self, outgoing: Outgoing<'_>, limits: &Limits<'_>) -> Result<Answer, Failure> {
+        let client = self.client(outgoing.origin)?;
+        let mut request = reqwest::Request::new(outgoing.method.clone(), outgoing.url.clone());
+        *request.headers_mut() = outgoing.headers;
+        if !outgoing.body.is_empty() {
+            *request.body_mut() = Some(outgoing.body.to_vec().into());
+        }
+        let exchange = async {
+            let response = client.execute(request).await.map_err(failure)?;
+            receive(response, limits).await
+        };
+        // One clock over connecting, waiting and reading: a server that drips bytes gains no time by it.
+        tokio::time::timeout_at(limits.deadline, exchange).await.map_err(|_| Failure::Timeout)?
+    }
+
+    fn client(&self, origin: &str) -> Result<reqwest::Client, Failure> {
+        let known = self.clients.lock().unwrap_or_else(PoisonError::into_inner).get(origin).cloned();
+        if let Some(client) = known {
+            return Ok(client);
+        }
+        let class = self.networks.get(origin).copied().unwrap_or(NetworkClass::Public);
+        // The connector never asks a resolver about an address, so an origin that is one is checked here.
+        let literal = match dns::host(origin).map_err(|error| Failure::Untrusted(error.to_string()))? {
+            Host::Ipv4(address) => Some(IpAddr::V4(address)),
+            Host::Ipv6(address) => Some(IpAddr::V6(address)),
+            Host::Domain(_) => None,
+        };
+        if literal.is_some_and(|address| !address::permits(class, address)) {
+            return Err(Failure::Outside(class));
+        }
+        let is_https = origin.starts_with("https://");
+        let tls = if is_https { self.tls.trusting() } else { tls::without_roots() };
+        let tls = tls.map_err(|error| Failure::Untrusted(error.to_string()))?;
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .https_only(is_https)
+            .http1_only()
+            .http1_max_headers(HEADERS.0)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            // A proxy in the environment would resolve names by itself, past the address check.
+            .no_proxy()
+            // Another crate's features may switch these on; a bomb must not unfold, nor an echo hide.
+            .no_gzip()
+            .no_deflate()
+            .no_brotli()
+            .no_zstd()
+            .connect_timeout(CONNECT)
+            .pool_idle_timeout(IDLE)
+            .user_agent(concat!("forge/", env!("CARGO_PKG_VERSION")))
+            .dns_resolver(Arc::new(Pinned { inner: dns::or_system(self.dns.as_ref()), class }))
+            .build()
+            .map_err(|error| Failure::Untrusted(innermost(&error)))?;
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(clients.entry(origin.to_owned()).or_insert(client).clone())
+    }
+}
+
+/// Step 7 of the ladder: reads an answer, counting while it arrives.
+async fn receive(mut response: reqwest::Response, limits: &Limits<'_>) -> Result<Answer, Failure> {
+    let status = response.status().as_u16();
+    let headers = std::mem::take(response.headers_mut());
+    check_headers(&headers)?;
+    let announced = response.content_length();
+    if announced.is_some_and(|length| length > limits.body_max) {
+        return Err(Failure::TooLarge);
+    }
+    let capacity = announced.and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
+    let mut body = Zeroizing::new(Vec::with_capacity(capacity));
+    while let Some(chunk) = response.chunk().await.map_err(failure)? {
+        if let Some(budget) = limits.budget {
+            budget.receive(chunk.len() as u64).map_err(Failure::Spent)?;
+        }
+        if (body.len() + chunk.len()) as u64 > limits.body_max {
+            return Err(Failure::TooLarge);
+        }
+        append(&mut body, &chunk);
+    }
+    Ok(Answer { status, headers, body })
+}
+
+/// Appends, and wipes the old buffer where a bigger one is needed: growing in place would leave a copy behind.
+fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
+    let needed = body.len() + chunk.len();
+    if needed > body.capacity() {
+        let mut bigger = Zeroizing::new(Vec::with_capacity(needed.max(body.capacity() * 2)));
+        bigger.extend_from_slice(body);
+        *body = bigger;
+    }
+    body.extend_from_slice(chunk);
+}
+
+fn check_headers(headers: &HeaderMap) -> Result<(), Failure> {
+    let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if headers.len() > HEADERS.0 || size > HEADERS.1 {
+        return Err(Failure::Unreadable("answered with more headers than 100 or 64 KiB"));
+    }
+    // No encoding was offered. An encoded answer could carry the credential past the search to a guest that decodes it.
+    let is_other_than = |name: header::HeaderName, usual: &str| {
+        headers.get_all(name).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(usual.as_bytes()))
+    };
+    if is_other_than(header::CONTENT_ENCODING, "identity") || is_other_than(header::TRANSFER_ENCODING, "chunked") {
+        return Err(Failure::Unreadable("answered with an encoding that was not offered"));
+    }
+    Ok(())
+}
+
+/// What a failure of the HTTP client means.
+fn failure(error: reqwest::Error) -> Failure {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(found) = cause {
+        if let Some(Outside(class)) = found.downcast_ref() {
+            return Failure::Outside(*class);
+        }
+        if let Some(tls) = found.downcast_ref::<rustls::Error>() {
+            return Failure::Untrusted(forge_core::manifest::printable(&tls.to_string()));
+        }
+        // An I/O error names as its source not what it wraps, but the source of that.
+        let wrapped = found.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        cause = wrapped.map(|inner| inner as &(dyn std::error::Error + 'static)).or_else(|| found.source());
+    }
+    let why = innermost(&error);
+    if error.is_connect() { Failure::Unreachable(why) } else { Failure::Broken(why) }
+}
+
+/// The words of the first cause, which name neither URL nor content.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    forge_core::manifest::printable(&cause.to_string())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_https_pays_for_reading_roots() {
+        let grant = crate::request::tests::grant(&["http://vault.example", "https://vault.example"]);
+        let transport = Transport::new(&grant, None);
+        transport.client("http://vault.example").unwrap();
+        assert!(!transport.tls.is_made());
+        transport.client("https://vault.example").unwrap();
+        assert!(transport.tls.is_made());
+    }
+
+    #[test]
+    fn a_client_is_made_once_per_origin() {
+        let grant = crate::request::tests::grant(&["http://a.example", "http://b.example"]);
+        let transport = Transport::new(&grant, None);
+        for origin in ["http://a.example", "http://b.example", "http://a.example"] {
+            transport.client(origin).unwrap();
+        }
+        assert_eq!(transport.clients.lock().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_body_grows_without_losing_a_byte() {
+        let mut body = Zeroizing::new(Vec::new());
+        let chunks: Vec<Vec<u8>> = (0..50_u8).map(|n| vec![n; usize::from(n) * 7]).collect();
+        chunks.iter().for_each(|chunk| append(&mut body, chunk));
+        assert_eq!(*body, chunks.concat());
+    }
+}

@@ -1,0 +1,235 @@
+//! Credentials: the seam that each kind fills, and the list of the kinds.
+//!
+//! A kind is one file below this one and one line in [`KINDS`]. It owns what no manifest, project or setting can widen:
+//! its parameters, its headers, the routes it never opens, and what to do when a server refuses it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use forge_core::masking::Forms;
+use forge_core::provider::RequestRecord;
+use forge_core::route::Route;
+use http::{HeaderName, HeaderValue};
+use tokio::time::Instant;
+
+use crate::client::Transport;
+use crate::request::Parsed;
+use crate::{Error, Source, Sources};
+
+mod header;
+mod held;
+pub(crate) mod none;
+mod vault_token;
+
+/// Parameters of a credential by name, as a person gave them; sources are written as `env:NAME` and so on.
+pub type Parameters = BTreeMap<String, String>;
+
+/// The kinds there are.
+static KINDS: [&CredentialKind; 3] = [&header::KIND, &none::KIND, &vault_token::KIND];
+
+/// What a kind of credential is, before there is one.
+pub(crate) struct CredentialKind {
+    pub(crate) name: &'static str,
+    /// Names of the parameters that are sources, and of the ones that are not.
+    pub(crate) sources: &'static [&'static str],
+    pub(crate) settings: &'static [&'static str],
+    /// Sources that are tried when a person names none, for the first parameter of `sources`; `~` is the home directory.
+    pub(crate) usual_sources: &'static [&'static str],
+    /// Whether it goes only to the origins recorded with it.
+    pub(crate) has_audience: bool,
+    /// Whether a `:` in a path segment starts an action, as in Google's APIs.
+    pub(crate) colon_is_action: bool,
+    /// Checks the parameters; their names have been checked already, and sources for being sources.
+    pub(crate) check: fn(&Parameters) -> Result<(), Error>,
+    /// Whether the credential itself travels in this header.
+    pub(crate) is_own_header: fn(&Parameters, &str) -> bool,
+    /// The rule that a request breaks, whatever the grant says; the number is how many segments its route spells out.
+    pub(crate) forbidden: fn(&Parsed, usize) -> Option<&'static str>,
+    /// The rule that a route breaks.
+    pub(crate) forbidden_route: fn(&Route) -> Option<&'static str>,
+    /// Makes the credential, without reading a source.
+    pub(crate) open: fn(Material) -> Result<Arc<dyn Credential>, Error>,
+}
+
+/// What a credential is made of.
+pub(crate) struct Material {
+    pub(crate) parameters: Parameters,
+    pub(crate) audience: Vec<String>,
+    pub(crate) sources: Arc<dyn Sources>,
+    pub(crate) transport: Arc<Transport>,
+}
+
+/// On whose time a credential works, and who remembers what it sent.
+pub(crate) struct Errand<'a> {
+    pub(crate) deadline: Instant,
+    pub(crate) records: Option<&'a Mutex<Vec<RequestRecord>>>,
+}
+
+/// What is added to one request.
+#[derive(Default)]
+pub(crate) struct Injection {
+    /// Marked as sensitive.
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// What the answer is searched for.
+    pub(crate) secrets: Vec<Arc<Forms>>,
+    /// Which edition of the credential this is; each login or reading makes another.
+    pub(crate) edition: u64,
+    /// Whether it was fetched for this very request, so that fetching it again would change nothing.
+    pub(crate) is_fresh: bool,
+}
+
+/// A credential in use.
+#[async_trait]
+pub(crate) trait Credential: Send + Sync {
+    /// Step 5 of the ladder: what to add to this request.
+    async fn inject(&self, request: &Parsed, errand: &Errand<'_>) -> Result<Injection, Error>;
+
+    /// After a 401 or 403: another injection if the used one has expired and there is a newer one, else `None`.
+    async fn renew(
+        &self,
+        request: &Parsed,
+        used: &Injection,
+        status: u16,
+        errand: &Errand<'_>,
+    ) -> Result<Option<Injection>, Error>;
+
+    /// Whom it speaks for, asked of the server; `None` where its kind can't tell.
+    async fn identity(&self, errand: &Errand<'_>) -> Result<Option<String>, Error>;
+}
+
+/// The names of the kinds of credential.
+pub fn kinds() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|kind| kind.name)
+}
+
+/// The kind of this name.
+pub(crate) fn kind(name: &str) -> Result<&'static CredentialKind, Error> {
+    let known = KINDS.iter().copied().find(|kind| kind.name == name);
+    known.ok_or_else(|| Error::UnknownKind(crate::denial::shown(name)))
+}
+
+/// The parameter that a source without a name means, and the sources that are tried for it when a person names none:
+/// `("token", ["env:VAULT_TOKEN", "file:~/.vault-token"])`. The caller fills in the home directory for `~`.
+///
+/// `None` for a kind that is unknown or has no source.
+pub fn usual_sources(kind: &str) -> Option<(&'static str, &'static [&'static str])> {
+    let kind = KINDS.iter().find(|known| known.name == kind)?;
+    Some((kind.sources.first()?, kind.usual_sources))
+}
+
+/// Whether a parameter of a kind is a source, for which a person may also write `prompt`.
+pub fn is_source_parameter(kind: &str, name: &str) -> bool {
+    KINDS.iter().any(|known| known.name == kind && known.sources.contains(&name))
+}
+
+/// Reads `KIND[,NAME=VALUE]...`, as `--credential` takes it; a part that is a source alone is the kind's main one.
+///
+/// Sources are not checked yet: `prompt`, `file:~/…` and relative paths are the command line's to fill in, before
+/// [`check_credential`].
+///
+/// # Errors
+/// An unknown kind or parameter, or one given twice. Values are not repeated.
+pub fn parse_credential(text: &str) -> Result<(String, Parameters), Error> {
+    let mut parts = text.split(',');
+    let kind = kind(parts.next().unwrap_or_default())?;
+    let mut parameters = Parameters::new();
+    for part in parts {
+        let named =
+            part.split_once('=').filter(|(name, _)| kind.settings.contains(name) || kind.sources.contains(name));
+        let is_source = part == "prompt" || ["env:", "file:", "store:"].iter().any(|scheme| part.starts_with(scheme));
+        let (name, value) = match (named, kind.sources.first()) {
+            (Some((name, value)), _) => (name, value),
+            (None, Some(main)) if is_source => (*main, part),
+            _ => return Err(kind.error(format!("has the parameters {}", kind.parameter_names()))),
+        };
+        if parameters.insert(name.to_owned(), value.to_owned()).is_some() {
+            return Err(kind.error(format!("has the parameter `{name}` only once")));
+        }
+    }
+    Ok((kind.name.to_owned(), parameters))
+}
+
+/// Checks a credential's parameters: their names, that sources are sources, and the kind's own rules.
+///
+/// # Errors
+/// The first parameter that is unknown, missing or malformed. Values are not repeated.
+pub fn check_credential(kind: &str, parameters: &Parameters) -> Result<(), Error> {
+    let kind = self::kind(kind)?;
+    for (name, value) in parameters {
+        if kind.sources.contains(&name.as_str()) {
+            value.parse::<Source>()?;
+        } else if !kind.settings.contains(&name.as_str()) {
+            return Err(kind.error(format!("has the parameters {}", kind.parameter_names())));
+        }
+    }
+    (kind.check)(parameters)
+}
+
+impl CredentialKind {
+    /// A rule of this kind that its parameters break.
+    pub(crate) fn error(&self, rule: impl Into<String>) -> Error {
+        Error::Parameter { kind: self.name, rule: rule.into() }
+    }
+
+    fn parameter_names(&self) -> String {
+        let names: Vec<String> = self.sources.iter().chain(self.settings).map(|name| format!("`{name}`")).collect();
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    }
+
+    /// The source of a parameter, or the rule that there has to be one.
+    pub(crate) fn source(&self, parameters: &Parameters, name: &str) -> Result<Source, Error> {
+        parameters.get(name).ok_or_else(|| self.error(format!("needs `{name}`, a source")))?.parse()
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Vec<(String, String)> {
+        parse_credential(text).unwrap().1.into_iter().collect()
+    }
+
+    #[test]
+    fn a_source_without_a_name_is_the_kinds_main_one() {
+        for (text, name, value) in [
+            ("vault-token,env:T", "token", "env:T"),
+            ("vault-token,token=env:T", "token", "env:T"),
+            ("vault-token,file:/run/a=b", "token", "file:/run/a=b"),
+            ("header,store://local/key", "value", "store://local/key"),
+            ("vault-token,prompt", "token", "prompt"),
+        ] {
+            assert_eq!(parsed(text), [(name.to_owned(), value.to_owned())], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_typed_where_a_source_belongs_is_not_repeated() {
+        for text in ["vault-token,hvs.CAESIJ", "vault-token,tokn=hvs.CAESIJ", "none,hvs.CAESIJ"] {
+            let error = parse_credential(text).unwrap_err().to_string();
+            assert!(!error.contains("CAESIJ"), "{error}");
+        }
+        let parameters = Parameters::from([("token".to_owned(), "hvs.CAESIJ".to_owned())]);
+        let error = check_credential("vault-token", &parameters).unwrap_err().to_string();
+        assert!(!error.contains("CAESIJ"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_kind_and_a_parameter_given_twice_are_refused() {
+        assert!(matches!(parse_credential("vault"), Err(Error::UnknownKind(_))));
+        assert!(matches!(parse_credential("vault-token,env:A,token=env:B"), Err(Error::Parameter { .. })));
+    }
+
+    #[test]
+    fn the_usual_sources_are_sources() {
+        for name in kinds() {
+            let Some((parameter, usual)) = usual_sources(name) else { continue };
+            assert!(is_source_parameter(name, parameter));
+            for source in usual {
+                assert!(source.replace('~', "/home/u").parse::<Source>().is_ok(), "{source}");
+            }
+        }
+    }
+}

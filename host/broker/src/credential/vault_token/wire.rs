@@ -1,0 +1,196 @@
+//! The broker's own few requests to Vault: login, renewal and lookup of a token.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use forge_core::manifest::printable;
+use forge_core::provider::RequestRecord;
+use http::{HeaderMap, HeaderValue, Method, header};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use tokio::time::Instant;
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::{KIND, NAMESPACE, TOKEN, token_value};
+use crate::Error;
+use crate::client::{Answer, Failure, Limits, Outgoing, Transport};
+use crate::credential::Errand;
+
+/// The longest answer in bytes; a token with hundreds of policies fits.
+const BODY_MAX: u64 = 64 * 1024;
+
+/// A server of Vault, and the namespace in which it is asked.
+pub(super) struct Server {
+    pub(super) transport: Arc<Transport>,
+    pub(super) origin: String,
+    pub(super) namespace: Option<HeaderValue>,
+}
+
+/// A token as a login or a renewal answers it.
+pub(super) struct Lease {
+    pub(super) token: SecretString,
+    /// `None` for a token that does not expire.
+    pub(super) life: Option<Duration>,
+    pub(super) is_renewable: bool,
+}
+
+/// "Vault API docs, AppRole: Login With AppRole" and "Tokens: Renew a Token (Self)".
+#[derive(Deserialize)]
+struct Authenticated {
+    auth: Auth,
+}
+
+#[derive(Deserialize)]
+struct Auth {
+    client_token: String,
+    #[serde(default)]
+    lease_duration: u64,
+    #[serde(default)]
+    renewable: bool,
+}
+
+/// "Vault API docs, Tokens: Lookup a Token (Self)". The answer holds the token itself; only these fields are read.
+#[derive(Deserialize)]
+struct LookedUp {
+    data: Holder,
+}
+
+#[derive(Deserialize)]
+struct Holder {
+    #[serde(default)]
+    display_name: String,
+    #[serde(default)]
+    entity_id: String,
+    #[serde(default)]
+    policies: Vec<String>,
+    #[serde(default)]
+    identity_policies: Option<Vec<String>>,
+    #[serde(default)]
+    namespace_path: String,
+}
+
+impl Server {
+    /// Logs in by AppRole at the auth method mounted at `mount`.
+    pub(super) async fn log_in(
+        &self,
+        mount: &str,
+        role_id: &SecretString,
+        secret_id: Option<&SecretString>,
+        errand: &Errand<'_>,
+    ) -> Result<Lease, Error> {
+        let mut body = serde_json::Map::new();
+        body.insert("role_id".to_owned(), role_id.expose_secret().into());
+        if let Some(secret_id) = secret_id {
+            body.insert("secret_id".to_owned(), secret_id.expose_secret().into());
+        }
+        let body = Zeroizing::new(serde_json::Value::Object(body).to_string());
+        let path = format!("auth/{mount}/login");
+        let answer = self.ask("login", Method::POST, &path, None, body.as_bytes(), errand).await?;
+        self.lease("login", &answer)
+    }
+
+    /// Renews a token by itself; the answer's token is the same one.
+    pub(super) async fn renew(&self, token: &SecretString, errand: &Errand<'_>) -> Result<Lease, Error> {
+        let answer = self.ask("renewal", Method::POST, "auth/token/renew-self", Some(token), b"{}", errand).await?;
+        self.lease("renewal", &answer)
+    }
+
+    /// Whom a token speaks for, in words: its display name, entity, policies and namespace.
+    pub(super) async fn look_up(&self, token: &SecretString, errand: &Errand<'_>) -> Result<String, Error> {
+        const WHAT: &str = "token lookup";
+        let answer = self.ask(WHAT, Method::GET, "auth/token/lookup-self", Some(token), b"", errand).await?;
+        let LookedUp { data } = serde_json::from_slice(&answer.body).map_err(|_| self.protocol(WHAT))?;
+        let mut policies = data.policies;
+        policies.extend(data.identity_policies.unwrap_or_default());
+        let mut text = format!("{} (policies: {}", data.display_name, policies.join(", "));
+        if !data.entity_id.is_empty() {
+            text = format!("{text}; entity: {}", data.entity_id);
+        }
+        let namespace = data.namespace_path.trim_end_matches('/');
+        if !namespace.is_empty() {
+            text = format!("{text}; namespace: {namespace}");
+        }
+        Ok(printable(&format!("{text})")))
+    }
+
+    fn lease(&self, what: &'static str, answer: &Answer) -> Result<Lease, Error> {
+        let Authenticated { auth } = serde_json::from_slice(&answer.body).map_err(|_| self.protocol(what))?;
+        let is_token =
+            |text: &str| !text.is_empty() && text.len() <= 8192 && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if !is_token(&auth.client_token) {
+            return Err(self.protocol(what));
+        }
+        Ok(Lease {
+            token: SecretString::from(auth.client_token),
+            life: (auth.lease_duration > 0).then(|| Duration::from_secs(auth.lease_duration)),
+            is_renewable: auth.renewable,
+        })
+    }
+
+    fn protocol(&self, what: &'static str) -> Error {
+        Error::Protocol { kind: KIND.name, origin: self.origin.clone(), what }
+    }
+
+    /// One request, sent once: a login may cost one use of a secret, so it is never repeated unasked.
+    async fn ask(
+        &self,
+        what: &'static str,
+        method: Method,
+        path: &str,
+        token: Option<&SecretString>,
+        body: &[u8],
+        errand: &Errand<'_>,
+    ) -> Result<Answer, Error> {
+        let url = Url::parse(&format!("{}/v1/{path}", self.origin)).map_err(|_| self.protocol(what))?;
+        let mut headers = HeaderMap::new();
+        if !body.is_empty() {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        if let Some(token) = token {
+            headers.insert(TOKEN, token_value(token)?);
+        }
+        if let Some(namespace) = &self.namespace {
+            headers.insert(NAMESPACE, namespace.clone());
+        }
+        let outgoing = Outgoing { method: &method, url: &url, origin: &self.origin, headers, body };
+        let limits = Limits { deadline: errand.deadline, body_max: BODY_MAX, budget: None };
+        let started = Instant::now();
+        let outcome = self.transport.exchange(outgoing, &limits).await;
+        if let Some(records) = errand.records {
+            records.lock().unwrap_or_else(PoisonError::into_inner).push(RequestRecord {
+                method: method.to_string(),
+                origin: self.origin.clone(),
+                route: format!("/v1/{path}"),
+                status: outcome.as_ref().ok().map(|answer| answer.status),
+                bytes: outcome.as_ref().map_or(0, |answer| answer.body.len() as u64),
+                milliseconds: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+                attempts: 1,
+                outcome: if outcome.is_ok() { "ok" } else { "unreachable" },
+            });
+        }
+        let answer = outcome.map_err(|failure| self.failure(what, failure))?;
+        let (kind, origin, status) = (KIND.name, self.origin.clone(), answer.status);
+        match status {
+            200 => Ok(answer),
+            400 | 401 | 403 | 404 => Err(Error::Rejected { kind, origin, what, status }),
+            429 | 500..=599 => Err(Error::Unavailable { kind, origin, what, status }),
+            _ => Err(self.protocol(what)),
+        }
+    }
+
+    fn failure(&self, what: &'static str, failure: Failure) -> Error {
+        let origin = self.origin.clone();
+        match failure {
+            Failure::Outside(class) => Error::Network {
+                origin,
+                what: format!("leads to addresses outside the `{class}` network it was granted for"),
+            },
+            Failure::Unreachable(why) | Failure::Untrusted(why) | Failure::Broken(why) => {
+                Error::Unreachable { origin, why }
+            }
+            Failure::Timeout | Failure::Spent(_) => Error::Timeout { origin },
+            Failure::Unreadable(_) | Failure::TooLarge => self.protocol(what),
+        }
+    }
+}

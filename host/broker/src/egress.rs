@@ -1,0 +1,110 @@
+//! The way out of one provider: its grant, its transport and its credential, opened without touching the network.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use forge_core::grant::Grant;
+use reqwest::dns::Resolve;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use crate::client::Transport;
+use crate::credential::{self, Credential, CredentialKind, Errand, Material, Parameters};
+use crate::retry::Retries;
+use crate::{Call, Error, Sources, check};
+
+/// How long learning an identity may take.
+const IDENTITY: Duration = Duration::from_secs(20);
+
+/// Requests of one provider that are under way at the same time, over all its calls.
+const IN_FLIGHT: usize = 8;
+
+/// What the broker needs from the program around it.
+#[derive(Clone)]
+pub struct Options {
+    /// Reads the sources of credentials.
+    pub sources: Arc<dyn Sources>,
+    /// Resolves names in place of the system; the address check applies to its answers too.
+    pub dns: Option<Arc<dyn Resolve>>,
+    /// How often and after how long a request is sent again.
+    pub retries: Retries,
+}
+
+impl Options {
+    /// The system's resolver and the usual retries.
+    pub fn new(sources: Arc<dyn Sources>) -> Self {
+        Self { sources, dns: None, retries: Retries::default() }
+    }
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options").field("retries", &self.retries).finish_non_exhaustive()
+    }
+}
+
+/// The way out of one provider. It holds connections and the credential's tokens, and outlives single calls.
+pub struct Egress {
+    pub(crate) grant: Grant,
+    pub(crate) transport: Arc<Transport>,
+    pub(crate) kind: &'static CredentialKind,
+    pub(crate) parameters: Parameters,
+    pub(crate) credential: Arc<dyn Credential>,
+    pub(crate) retries: Retries,
+    pub(crate) in_flight: Semaphore,
+}
+
+impl std::fmt::Debug for Egress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Egress")
+            .field("provider", &self.grant.provider)
+            .field("kind", &self.kind.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Egress {
+    /// Opens the way out that a grant describes: checks the grant, and neither reads a source nor touches the network.
+    ///
+    /// # Errors
+    /// What [`crate::check_grant`] refuses.
+    pub fn open(grant: &Grant, options: &Options) -> Result<Arc<Self>, Error> {
+        check::check_grant(grant)?;
+        let (kind, parameters, audience) = match &grant.credential {
+            Some(granted) => (credential::kind(&granted.kind)?, granted.parameters.clone(), granted.audience.clone()),
+            None => (&credential::none::KIND, Parameters::new(), Vec::new()),
+        };
+        let transport = Arc::new(Transport::new(grant, options.dns.clone()));
+        let credential = (kind.open)(Material {
+            parameters: parameters.clone(),
+            audience,
+            sources: Arc::clone(&options.sources),
+            transport: Arc::clone(&transport),
+        })?;
+        Ok(Arc::new(Self {
+            grant: grant.clone(),
+            transport,
+            kind,
+            parameters,
+            credential,
+            retries: options.retries.clone(),
+            in_flight: Semaphore::new(IN_FLIGHT),
+        }))
+    }
+
+    /// Begins one call of the plugin, with a whole budget whose time runs from now on.
+    pub fn call(self: &Arc<Self>) -> Call {
+        Call::new(Arc::clone(self))
+    }
+
+    /// Whom the credential speaks for, asked of the server, in words for people and as a part of cache keys.
+    ///
+    /// `None` where there is no credential, or where its kind can't tell. Takes at most 20 seconds.
+    ///
+    /// # Errors
+    /// No credential at its source, one that the server does not accept, or a server that can't be reached.
+    pub async fn identity(&self) -> Result<Option<String>, Error> {
+        let errand = Errand { deadline: Instant::now() + IDENTITY, records: None };
+        self.credential.identity(&errand).await
+    }
+}

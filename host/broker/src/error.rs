@@ -1,0 +1,172 @@
+//! What stops the broker before or beside a guest's request: a grant, a source, a login, a network.
+
+use forge_core::Kind;
+
+/// Why the broker can't do what the host asked of it. No text holds a secret, nor what a server answered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The kind of credential is none of [`crate::kinds`].
+    #[error("there is no kind of credential `{0}`")]
+    UnknownKind(String),
+    /// A parameter is missing, unknown or malformed.
+    #[error("the credential `{kind}` {rule}")]
+    Parameter {
+        /// The kind of credential.
+        kind: &'static str,
+        /// What it has to be.
+        rule: String,
+    },
+    /// A text names no source. It is not repeated: it may be a secret pasted by mistake.
+    #[error("a credential comes from `env:NAME`, `file:/PATH`, `prompt` or `store://PROVIDER/PATH`")]
+    NotSource,
+    /// There is nothing at the source.
+    #[error("no credential found at `{place}`")]
+    SourceAbsent {
+        /// The source as it is written.
+        place: String,
+    },
+    /// The source is there and can't be read.
+    #[error("the credential's source `{place}` can't be read: {why}")]
+    SourceUnreadable {
+        /// The source as it is written.
+        place: String,
+        /// What stopped it.
+        why: String,
+    },
+    /// The source was read, and what it holds can't be a credential.
+    #[error("the credential's source `{place}` {rule}")]
+    SourceContent {
+        /// The source as it is written.
+        place: String,
+        /// What its content is or has to be.
+        rule: &'static str,
+    },
+    /// A route breaks a rule that no manifest, setting or grant can widen.
+    #[error("the route `{route}` {rule}")]
+    Route {
+        /// The route as the manifest or the grant writes it.
+        route: String,
+        /// What it does that it may not.
+        rule: String,
+    },
+    /// The manifest's routes can't be made from settings.
+    #[error(transparent)]
+    Manifest(#[from] forge_core::grant::Error),
+    /// A route leads where the credential may not go.
+    #[error("the credential `{kind}` may not be sent to `{origin}`")]
+    Audience {
+        /// The kind of credential.
+        kind: &'static str,
+        /// The route's origin.
+        origin: String,
+    },
+    /// The grant's certificates can't be used, or the platform's can't be read.
+    #[error("no TLS: {0}")]
+    Tls(String),
+    /// An origin has no address that may be used.
+    #[error("`{origin}` {what}")]
+    Network {
+        /// The origin.
+        origin: String,
+        /// Where it leads.
+        what: String,
+    },
+    /// The network between the host and the server failed.
+    #[error("`{origin}` can't be reached: {why}")]
+    Unreachable {
+        /// The origin.
+        origin: String,
+        /// What stopped it.
+        why: String,
+    },
+    /// It took longer than the call may.
+    #[error("`{origin}` did not answer in time")]
+    Timeout {
+        /// The origin.
+        origin: String,
+    },
+    /// The server does not accept the credential.
+    #[error("`{origin}` answered {status} to the {what} of `{kind}`")]
+    Rejected {
+        /// The kind of credential.
+        kind: &'static str,
+        /// The origin.
+        origin: String,
+        /// `login`, `token lookup` and so on.
+        what: &'static str,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The server can't answer the login now.
+    #[error("`{origin}` answered {status} to the {what} of `{kind}`")]
+    Unavailable {
+        /// The kind of credential.
+        kind: &'static str,
+        /// The origin.
+        origin: String,
+        /// `login`, `token lookup` and so on.
+        what: &'static str,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The server answered something that the protocol of the login does not have.
+    #[error("`{origin}` answered the {what} of `{kind}` with something else than its protocol has")]
+    Protocol {
+        /// The kind of credential.
+        kind: &'static str,
+        /// The origin.
+        origin: String,
+        /// `login`, `token lookup` and so on.
+        what: &'static str,
+    },
+}
+
+impl Error {
+    /// The kind of failure, which decides audit token and exit code.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::UnknownKind(_) | Self::Parameter { .. } | Self::NotSource | Self::Route { .. } | Self::Tls(_) => {
+                Kind::InvalidRequest
+            }
+            Self::Manifest(_) => Kind::InvalidRequest,
+            Self::SourceAbsent { .. }
+            | Self::SourceUnreadable { .. }
+            | Self::SourceContent { .. }
+            | Self::Rejected { .. } => Kind::Unauthenticated,
+            Self::Audience { .. } | Self::Network { .. } => Kind::NotGranted,
+            Self::Unreachable { .. } | Self::Unavailable { .. } => Kind::Unavailable,
+            Self::Timeout { .. } => Kind::Timeout,
+            Self::Protocol { .. } => Kind::Upstream,
+        }
+    }
+
+    /// What a person can do about it.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::UnknownKind(_) => {
+                let known: Vec<String> = crate::kinds().map(|kind| format!("`{kind}`")).collect();
+                format!("use one of {}", known.join(", "))
+            }
+            Self::SourceAbsent { place } => match place.strip_prefix("env:") {
+                Some(name) => format!("set `{name}`, or name another source with `--credential`"),
+                None => "name another source with `--credential`".to_owned(),
+            },
+            Self::SourceContent { .. } => "put the credential alone there, on one line".to_owned(),
+            Self::Audience { origin, .. } => format!("if it may, say so with `--credential-audience {origin}`"),
+            Self::Rejected { status: 401 | 403, .. } => {
+                "renew the credential: it is expired, revoked or not valid there".to_owned()
+            }
+            Self::Rejected { .. } => "check the role and the secret that log in".to_owned(),
+            Self::Network { .. } => "add the provider again if its server has moved to another network".to_owned(),
+            Self::Unavailable { status: 503, .. } => "the server may be sealed or starting; try again later".to_owned(),
+            _ => return None,
+        })
+    }
+}
+
+impl From<Error> for forge_core::provider::Failure {
+    fn from(error: Error) -> Self {
+        Self { hint: error.hint(), ..Self::new(error.kind(), error.to_string()) }
+    }
+}

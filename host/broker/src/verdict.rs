@@ -1,0 +1,110 @@
+//! Verdicts: what stopped a request, what the guest hears of it, and what the host remembers.
+
+use forge_core::Kind;
+use forge_core::grant::Grant;
+
+use crate::Error;
+use crate::budget::Spent;
+use crate::client::Failure;
+use crate::denial::Denial;
+
+/// What a guest hears when it gets no answer: the cases of `http.failure` in `wit/http.wit`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The request is not granted.
+    Denied(String),
+    /// There is no credential, or its login failed.
+    Credential(String),
+    /// The server sent the credential back.
+    CredentialReflected,
+    /// No connection, or no whole answer.
+    Unreachable(String),
+    /// The call's time is over.
+    Timeout,
+    /// The answer is longer than its route allows.
+    TooLarge,
+    /// The call's budget is spent.
+    Budget,
+}
+
+/// What the broker refused during a call: it has the last word over whatever the guest makes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The kind, which decides the exit code.
+    pub kind: Kind,
+    /// What was refused, in the host's words.
+    pub what: String,
+    /// What would allow it.
+    pub hint: Option<String>,
+}
+
+/// What stopped a request on the ladder.
+pub(crate) enum Stop {
+    Denied(Denial),
+    Credential(Error),
+    Reflected(String),
+    Failed(String, Failure),
+}
+
+impl From<Spent> for Stop {
+    fn from(spent: Spent) -> Self {
+        Self::Failed(String::new(), Failure::Spent(spent))
+    }
+}
+
+impl Stop {
+    /// The token that audit records.
+    pub(crate) fn token(&self) -> &'static str {
+        match self {
+            Self::Denied(_) | Self::Failed(_, Failure::Outside(_)) => "denied",
+            Self::Credential(_) => "credential",
+            Self::Reflected(_) => "credential-reflected",
+            Self::Failed(_, Failure::Spent(_)) => "budget",
+            Self::Failed(_, Failure::TooLarge) => "too-large",
+            Self::Failed(_, Failure::Timeout) => "timeout",
+            Self::Failed(..) => "unreachable",
+        }
+    }
+
+    /// Its rank (the lowest is the worst), what the host says of it, and what the guest hears.
+    pub(crate) fn judged(self, grant: &Grant) -> (u8, Verdict, Refusal) {
+        let unreachable = |origin: &str, what: String| {
+            let what = format!("`{origin}` {what}");
+            (6, Verdict { kind: Kind::Unavailable, what: what.clone(), hint: None }, Refusal::Unreachable(what))
+        };
+        match self {
+            Self::Reflected(origin) => {
+                let what = format!("`{origin}` sent the credential back, and the plugin was not given that answer");
+                let hint = Some("find out what answers there; replace the credential if others can see it".to_owned());
+                (0, Verdict { kind: Kind::CredentialReflected, what, hint }, Refusal::CredentialReflected)
+            }
+            Self::Denied(denial) => {
+                let (what, hint) = (denial.to_string(), denial.hint(grant));
+                (1, Verdict { kind: Kind::NotGranted, what: what.clone(), hint }, Refusal::Denied(what))
+            }
+            Self::Failed(origin, Failure::Outside(class)) => {
+                Self::Denied(Denial::Network { origin, class }).judged(grant)
+            }
+            Self::Credential(error) => {
+                let what = error.to_string();
+                (2, Verdict { kind: error.kind(), what: what.clone(), hint: error.hint() }, Refusal::Credential(what))
+            }
+            Self::Failed(_, Failure::Spent(spent)) => {
+                let what = format!("the plugin used up its budget: {spent}");
+                (3, Verdict { kind: Kind::PluginFault, what, hint: None }, Refusal::Budget)
+            }
+            Self::Failed(origin, Failure::TooLarge) => {
+                let what = format!("the answer of `{origin}` is longer than its route allows");
+                (4, Verdict { kind: Kind::TooLarge, what, hint: None }, Refusal::TooLarge)
+            }
+            Self::Failed(origin, Failure::Timeout) => {
+                let what = format!("`{origin}` did not answer in the time that one call has");
+                (5, Verdict { kind: Kind::Timeout, what, hint: None }, Refusal::Timeout)
+            }
+            Self::Failed(origin, Failure::Unreachable(why)) => unreachable(&origin, format!("can't be reached: {why}")),
+            Self::Failed(origin, Failure::Untrusted(why)) => unreachable(&origin, format!("is not trusted: {why}")),
+            Self::Failed(origin, Failure::Broken(why)) => unreachable(&origin, format!("broke off: {why}")),
+            Self::Failed(origin, Failure::Unreadable(what)) => unreachable(&origin, what.to_owned()),
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The broker against servers on this machine that do what a hostile or a broken server does.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod answers;
+mod budget;
+mod limits;
+mod login;
+mod network;
+mod reflection;
+mod retries;
+mod server;
+mod setup;
+mod tls;
+mod tokens;

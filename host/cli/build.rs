@@ -1,0 +1,31 @@
+//! Puts the official plugins into the program: whatever `make plugins` left in `target/plugins`, whichever backends those are.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::{env, fs};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo::rerun-if-env-changed=FORGE_PLUGINS");
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../..");
+    let folder = env::var_os("FORGE_PLUGINS").map_or_else(|| root.join("target/plugins"), PathBuf::from);
+    println!("cargo::rerun-if-changed={}", folder.display());
+    let mut components: Vec<PathBuf> = match fs::read_dir(&folder) {
+        Ok(entries) => entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect(),
+        Err(_) => Vec::new(),
+    };
+    components.retain(|path| path.extension().is_some_and(|extension| extension == "wasm"));
+    components.sort();
+    if components.is_empty() {
+        return Err(format!("no plugins in `{}`: run `make plugins` first", folder.display()).into());
+    }
+    let mut list = String::from("&[\n");
+    for path in components {
+        println!("cargo::rerun-if-changed={}", path.display());
+        let path = path.canonicalize()?;
+        let id = path.file_stem().and_then(|stem| stem.to_str()).ok_or("a plugin's file name is not UTF-8")?;
+        writeln!(list, "    forge_sandbox::Builtin {{ id: {id:?}, bytes: include_bytes!({path:?}) }},")?;
+    }
+    list.push(']');
+    fs::write(PathBuf::from(env::var("OUT_DIR")?).join("builtins.rs"), list)?;
+    Ok(())
+}

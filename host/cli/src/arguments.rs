@@ -1,0 +1,190 @@
+//! The command line as it is typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Read and write secrets in any backend. Every backend is a sandboxed WebAssembly plugin that never sees your credentials.
+#[derive(Debug, Parser)]
+#[command(name = "forge", version, disable_help_subcommand = true, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Global {
+    /// Use this configuration instead of the user's
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The provider of bare paths, instead of the default one
+    #[arg(short, long, global = true, value_name = "NAME")]
+    pub(crate) provider: Option<String>,
+    /// Print one JSON object
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print only what was asked for
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Show what plugins say, too
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
+    /// Never ask; fail where a question would be needed
+    #[arg(long, global = true)]
+    pub(crate) non_interactive: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Read and write secrets
+    #[command(subcommand)]
+    Secret(Secret),
+    /// Configure where secrets are
+    #[command(subcommand)]
+    Provider(Provider),
+    /// Install and inspect plugins
+    #[command(subcommand)]
+    Plugin(Plugin),
+}
+
+/// Commands about secrets.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Secret {
+    /// Print a secret
+    #[command(after_help = "Examples:\n  forge secret get app/db\n  forge secret get store://prod/app/db#password\n  forge secret get 'store://prod/app/db?version=3'")]
+    Get {
+        /// `store://PROVIDER/PATH[?version=V][#FIELD]`, or a path of the default provider
+        reference: String,
+        /// Write the value to a new or existing file of mode 0600 instead
+        #[arg(short, long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// Print binary values to a terminal, too
+        #[arg(long)]
+        raw: bool,
+    },
+    /// Write a secret; the value comes from a file, from standard input, or from a hidden prompt
+    #[command(after_help = "Examples:\n  forge secret set app/db                      # asks for the value\n  pwgen 32 1 | forge secret set app/db\n  forge secret set app/key --from-file key.pem")]
+    Set {
+        /// `store://PROVIDER/PATH`, or a path of the default provider
+        reference: String,
+        /// Read the value from this file, byte for byte
+        #[arg(long, value_name = "FILE")]
+        from_file: Option<PathBuf>,
+        /// Keep the newline at the end of standard input
+        #[arg(long)]
+        keep_newline: bool,
+        /// Fail unless this is the current version; an empty one means that there must be none yet
+        #[arg(long, value_name = "VERSION")]
+        expected_version: Option<String>,
+    },
+    /// List the names of secrets, never their values
+    List {
+        /// Only what lies at or below this path
+        prefix: Option<String>,
+    },
+    /// Delete a secret
+    Delete {
+        /// `store://PROVIDER/PATH`, or a path of the default provider
+        reference: String,
+        /// Don't ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+}
+
+/// Commands about providers.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Provider {
+    /// Add a provider: a plugin, its settings, and what it is allowed
+    #[command(after_help = "Examples:\n  forge provider add bao --plugin vault --set address=http://127.0.0.1:8200 --credential vault-token\n  forge provider add bao --plugin vault --set address=https://bao.internal --tls-ca ca.pem \\\n      --credential vault-token,method=approle,role-id=env:ROLE_ID,secret-id=file:/run/secret-id")]
+    Add(Box<Add>),
+    /// List the providers
+    List,
+    /// Show what a provider is allowed
+    Info {
+        /// The provider
+        name: String,
+    },
+    /// Prove that a provider works, and show whom its credential speaks for
+    Test {
+        /// The provider
+        name: String,
+    },
+    /// Remove a provider and its grant; the secrets stay where they are
+    Remove {
+        /// The provider
+        name: String,
+        /// Don't ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+}
+
+/// What `provider add` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Add {
+    /// How references will name it
+    pub(crate) name: String,
+    /// An installed or built-in plugin
+    #[arg(long)]
+    pub(crate) plugin: String,
+    /// A setting of the plugin; `forge plugin info` shows them
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub(crate) settings: Vec<String>,
+    /// The credential: its kind, and where it is found (`env:NAME`, `file:PATH`, `prompt`, `store://…`)
+    #[arg(long, value_name = "KIND[,NAME=SOURCE]...")]
+    pub(crate) credential: Option<String>,
+    /// Another origin that the credential may be sent to
+    #[arg(long, value_name = "ORIGIN")]
+    pub(crate) credential_audience: Vec<String>,
+    /// Trust the certificates of this PEM file, and no others
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_ca: Option<PathBuf>,
+    /// Leave out everything that writes or deletes
+    #[arg(long)]
+    pub(crate) read_only: bool,
+    /// Don't ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
+/// Commands about plugins.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Plugin {
+    /// Install a plugin from a file
+    #[command(after_help = "Examples:\n  forge plugin install ./vault.wasm\n  forge plugin install ./vault.wasm --yes --sha256 \"$(sha256sum vault.wasm | cut -c -64)\"")]
+    Install {
+        /// The component, or the name of a built-in plugin
+        source: String,
+        /// Install only if this is its SHA-256
+        #[arg(long, value_name = "HEX")]
+        sha256: Option<String>,
+        /// The name to install it under, instead of its id
+        #[arg(long = "as", value_name = "NAME")]
+        name: Option<String>,
+        /// Don't ask; needs `--sha256`
+        #[arg(short, long)]
+        yes: bool,
+    },
+    /// List the plugins
+    List,
+    /// Show what a plugin is and what it asks for
+    Info {
+        /// An installed or built-in plugin, or a component's file
+        name: String,
+    },
+    /// Remove a plugin that no provider uses
+    Remove {
+        /// The plugin
+        name: String,
+    },
+    /// Hash the installed plugins anew
+    Verify {
+        /// Only this one
+        name: Option<String>,
+    },
+}

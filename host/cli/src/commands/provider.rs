@@ -1,0 +1,134 @@
+//! `forge provider`: where secrets are, and what each provider is allowed.
+
+mod add;
+
+use forge_core::config::LOCAL;
+use forge_core::grant::Grant;
+use forge_core::home;
+use forge_core::Kind;
+use forge_core::provider::Failure;
+use serde_json::{Value as Json, json};
+use toml_edit::DocumentMut;
+
+use crate::app::App;
+use crate::arguments::Provider;
+use crate::failure::{Context as _, Outcome, not_found, usage};
+use crate::printer::Printer;
+use crate::providers::Opener;
+use crate::{consent, credential};
+
+pub(crate) async fn run(app: &App, printer: &mut Printer, command: Provider) -> Outcome {
+    match command {
+        Provider::Add(arguments) => add::run(app, printer, *arguments).await,
+        Provider::List => list(app, printer),
+        Provider::Info { name } => info(app, printer, &name),
+        Provider::Test { name } => test(app, printer, &name).await,
+        Provider::Remove { name, yes } => remove(app, printer, &name, yes),
+    }
+}
+
+fn opener(app: &App) -> Opener {
+    Opener::new(&app.home, &app.config, &app.plugins, None)
+}
+
+/// A grant as JSON: everything in it but certificates is for people to read.
+fn as_json(grant: &Grant) -> Json {
+    let mut object = serde_json::to_value(grant).unwrap_or_default();
+    if let Some(fields) = object.as_object_mut() {
+        fields.shift_remove("schema_version");
+        fields.shift_remove("tls_ca");
+        fields.insert("private_ca".to_owned(), json!(grant.tls_ca.is_some()));
+    }
+    object
+}
+
+fn list(app: &App, printer: &mut Printer) -> Outcome {
+    let opener = opener(app);
+    let mut providers = Vec::new();
+    for name in std::iter::once(LOCAL).chain(app.config.providers.keys().map(String::as_str)) {
+        let plugin = app.config.providers.get(name).map_or("file", |config| &config.plugin);
+        let is_default = app.config.default == name;
+        let state = match opener.granted(name) {
+            Ok(_) => "ok".to_owned(),
+            Err(failure) => failure.what,
+        };
+        if !printer.is_json() {
+            let mark = if is_default { "*" } else { " " };
+            printer.line(&format!("{mark} {name:<20} {plugin:<16} {state}"))?;
+        }
+        providers.push(json!({ "name": name, "plugin": plugin, "default": is_default, "state": state }));
+    }
+    if printer.is_json() { printer.object(json!({ "providers": providers })) } else { Ok(()) }
+}
+
+fn info(app: &App, printer: &mut Printer, name: &str) -> Outcome {
+    let (grant, found) = opener(app).granted(name)?;
+    if printer.is_json() {
+        return printer.object(as_json(&grant));
+    }
+    printer.data(consent::grant(&grant, &found.component, found.is_builtin, &[], &[]).as_bytes())
+}
+
+async fn test(app: &App, printer: &mut Printer, name: &str) -> Outcome {
+    let tried = || format!("`{name}` does not work");
+    let (grant, _) = opener(app).granted(name)?;
+    app.resolver()?.check(Some(name)).await.context(tried)?;
+    let identity = match &grant.credential {
+        Some(_) => opener(app).egress(&grant)?.identity().await.context(tried)?,
+        None => None,
+    };
+    if printer.is_json() {
+        return printer.object(json!({ "name": name, "ok": true, "identity": identity }));
+    }
+    let identity = identity.map_or(String::new(), |identity| format!(" as {identity}"));
+    printer.line(&format!("`{name}` works{identity}"))
+}
+
+fn remove(app: &App, printer: &mut Printer, name: &str, yes: bool) -> Outcome {
+    let tried = || format!("can't remove `{name}`");
+    if !app.config.providers.contains_key(name) {
+        return Err(not_found(format!("there is no provider `{name}`")).with_hint("`forge provider list` shows them"));
+    }
+    if !yes && !printer.confirm(&format!("remove `{name}` and its grant? its secrets stay where they are")) {
+        return Err(usage("nobody said yes").with_hint("`--yes` removes without a question")).context(tried);
+    }
+    let file = app.home.grant_file(name);
+    // What can't be read any more holds no sealed credential that could be found.
+    let grant = home::read_private(&file, 1 << 20)?.and_then(|text| serde_json::from_slice::<Grant>(&text).ok());
+    if let Some(grant) = grant.and_then(|grant| grant.credential) {
+        credential::forget(&app.home, &grant.parameters).context(tried)?;
+    }
+    edit(app, |document| {
+        if let Some(providers) = document.get_mut("providers").and_then(|item| item.as_table_like_mut()) {
+            providers.remove(name);
+        }
+        if document.get("default").and_then(|item| item.as_str()) == Some(name) {
+            document.remove("default");
+        }
+    })
+    .context(tried)?;
+    if file.exists() {
+        std::fs::remove_file(&file)
+            .map_err(|error| home::Error { what: "remove", path: file, why: error.to_string() })
+            .context(tried)?;
+    }
+    if printer.is_json() {
+        return printer.object(json!({ "name": name, "removed": true }));
+    }
+    printer.note(&format!("removed `{name}`"));
+    Ok(())
+}
+
+/// Changes the configuration, keeping its comments and its order.
+fn edit(app: &App, change: impl FnOnce(&mut DocumentMut)) -> Outcome {
+    let text = home::read(&app.config_file, forge_core::config::LONGEST)?.unwrap_or_default();
+    let text = String::from_utf8(text).map_err(|_| usage("the configuration is not UTF-8"))?;
+    // The text was read as a configuration before, so the only new fault can be somebody else's edit just now.
+    let mut document: DocumentMut = text.parse().map_err(|_| usage("the configuration can't be read any more"))?;
+    change(&mut document);
+    let changed = document.to_string();
+    // Whatever is written must be read again by the next command.
+    forge_core::config::Config::parse(&changed)
+        .map_err(|error| Failure::new(Kind::Internal, format!("the changed configuration would be wrong: {error}")))?;
+    Ok(home::write(&app.config_file, changed.as_bytes())?)
+}

@@ -1,0 +1,259 @@
+//! `forge provider add`: from what was typed to a grant that a person saw and allowed.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::Path;
+
+use forge_core::Kind;
+use forge_core::config::LOCAL;
+use forge_core::grant::{Asks, CredentialGrant, Grant, PluginPin, SCHEMA_VERSION};
+use forge_core::home;
+use forge_core::manifest::Manifest;
+use forge_core::provider::{CallLog, Failure, SecretProvider as _};
+use forge_core::route::Ability;
+use forge_core::secret::Attributes;
+use forge_core::setting::{SettingKind, Settings};
+use forge_sandbox::Found;
+use toml_edit::{Item, Table, value};
+
+use super::{as_json, edit, opener};
+use crate::app::App;
+use crate::arguments::Add;
+use crate::failure::{Context as _, Outcome, usage};
+use crate::printer::Printer;
+use crate::{consent, credential, environment};
+
+/// The longest file of certificates, in bytes.
+const LONGEST_CA: u64 = 256 << 10;
+
+pub(super) async fn run(app: &App, printer: &mut Printer, arguments: Add) -> Outcome {
+    let name = arguments.name.clone();
+    let tried = || format!("can't add `{name}`");
+    check_name(app, &name).context(tried)?;
+    let found = app.plugins.find(&arguments.plugin).context(tried)?;
+    let manifest = &found.component.manifest;
+    let given = settings(manifest, &arguments.settings).context(tried)?;
+    let asks = Asks::expand(manifest, &given).map_err(Failure::from).map_err(|failure| with_settings(failure, manifest));
+    let asks = asks.context(tried)?;
+    let discoverable = asks.discoverable(manifest).context(tried)?;
+    let mut origins = asks.origins();
+    origins.extend(discoverable.iter().map(|(_, route)| route.origin.clone()));
+    origins.sort();
+    origins.dedup();
+    let mut networks = BTreeMap::new();
+    let mut addresses: Vec<(String, Vec<IpAddr>)> = Vec::new();
+    for origin in &origins {
+        let (class, found) = forge_broker::network_class(origin, None).await.context(tried)?;
+        networks.insert(origin.clone(), class);
+        addresses.push((origin.clone(), found));
+    }
+    let credential = credential_grant(app, printer, &arguments, manifest, &origins).context(tried)?;
+    let mut grant = Grant {
+        schema_version: SCHEMA_VERSION,
+        provider: name.clone(),
+        plugin: if found.is_builtin { PluginPin::Builtin(manifest.id.clone()) } else { PluginPin::Digest(found.component.digest.clone()) },
+        settings: asks.settings,
+        routes: asks.routes,
+        directories: asks.directories,
+        environment: asks.environment,
+        credential,
+        networks,
+        tls_ca: arguments.tls_ca.as_deref().map(certificates).transpose().context(tried)?,
+        read_only: arguments.read_only,
+        limits: manifest.limits,
+    };
+    let mut later = discoverable;
+    if grant.read_only {
+        later.retain(|(_, route)| route.ability == Ability::Read);
+    }
+    restrict(&mut grant);
+    forge_broker::check_grant(&grant).context(tried)?;
+    if !arguments.yes {
+        let shown = consent::grant(&grant, &found.component, found.is_builtin, &later, &addresses);
+        printer.summary(&format!("provider `{name}`\n\n{shown}\n"));
+        if !printer.confirm("allow this?") {
+            let hint = "the same command with `--yes` allows it without a question";
+            return Err(Failure::new(Kind::NotGranted, "nobody allowed it").with_hint(hint)).context(tried);
+        }
+    }
+    let mut notes = discover(app, &found, &mut grant).await.context(tried)?;
+    notes.extend(learn_identity(app, &mut grant).await);
+    record(app, &arguments, &given, &grant).context(tried)?;
+    notes.iter().for_each(|note| printer.warning(note));
+    if printer.is_json() {
+        return printer.object(as_json(&grant));
+    }
+    printer.note(&format!("added `{name}`:\n\n{}", consent::grant(&grant, &found.component, found.is_builtin, &[], &addresses)));
+    printer.note(&format!("`forge secret get store://{name}/PATH` reads a secret"));
+    Ok(())
+}
+
+fn check_name(app: &App, name: &str) -> Outcome {
+    if !forge_core::reference::is_name(name) {
+        return Err(usage("a provider's name has lower-case letters, digits, `-` and `_`"));
+    }
+    if name == LOCAL {
+        return Err(usage("`local` is the embedded store and always there; choose another name"));
+    }
+    if app.config.providers.contains_key(name) {
+        return Err(Failure::new(Kind::Conflict, "there is a provider of this name").with_hint(format!("`forge provider remove {name}` removes it")));
+    }
+    Ok(())
+}
+
+/// `--set NAME=VALUE`, with paths as they are from the root.
+fn settings(manifest: &Manifest, typed: &[String]) -> Outcome<Settings> {
+    let mut settings = Settings::new();
+    for text in typed {
+        let Some((name, text)) = text.split_once('=') else {
+            return Err(usage("`--set` takes NAME=VALUE"));
+        };
+        let is_path = manifest.setting(name).is_some_and(|ask| matches!(ask.kind, SettingKind::Directory | SettingKind::File));
+        let text = if is_path { environment::absolute(Path::new(text))?.display().to_string() } else { text.to_owned() };
+        // Normalised here, so that the configuration says what the grant says.
+        let text = match manifest.setting(name) {
+            Some(ask) => ask.kind.normalise(name, &text)?,
+            None => text,
+        };
+        if settings.insert(name.to_owned(), text).is_some() {
+            return Err(usage(format!("`--set` names `{}` twice", forge_core::manifest::printable(name))));
+        }
+    }
+    Ok(settings)
+}
+
+fn with_settings(failure: Failure, manifest: &Manifest) -> Failure {
+    let known: Vec<String> = manifest.settings.iter().map(|setting| format!("`{}`", setting.name)).collect();
+    if known.is_empty() { failure } else { failure.with_hint(format!("`{}` has the settings {}; say `--set NAME=VALUE`", manifest.id, known.join(", "))) }
+}
+
+fn certificates(path: &Path) -> Outcome<String> {
+    let path = environment::absolute(path)?;
+    let missing = || usage(format!("there is no file `{}`", path.display()));
+    let real = std::fs::canonicalize(&path).map_err(|_| missing())?;
+    let pem = home::read(&real, LONGEST_CA)?.ok_or_else(missing)?;
+    String::from_utf8(pem).map_err(|_| usage(format!("`{}` is no PEM file", path.display())))
+}
+
+/// The credential: typed, or of the kind that the manifest asks for at one of its usual places.
+fn credential_grant(
+    app: &App,
+    printer: &mut Printer,
+    arguments: &Add,
+    manifest: &Manifest,
+    origins: &[String],
+) -> Outcome<Option<CredentialGrant>> {
+    let asked = manifest.credential.as_ref().map(|ask| ask.kind.as_str());
+    let text = match (&arguments.credential, asked) {
+        (Some(text), _) => text.as_str(),
+        (None, Some(kind)) => kind,
+        (None, None) => return Ok(None),
+    };
+    let typed = credential::typed(text)?;
+    if typed.kind == "none" {
+        return Ok(None);
+    }
+    // A kind owns the rules for its routes, so the plugin's routes were checked against the kind it asks for.
+    if asked.is_some_and(|asked| asked != typed.kind) {
+        return Err(usage(format!("plugin `{}` works with a credential of the kind `{}`", manifest.id, asked.unwrap_or_default())));
+    }
+    let typed = credential::completed(typed, &app.home, &arguments.name, printer)?;
+    let mut audience: Vec<String> = Vec::new();
+    for origin in &arguments.credential_audience {
+        audience.push(forge_core::setting::origin(origin).map_err(|rule| usage(format!("`--credential-audience` {rule}")))?);
+    }
+    match origins {
+        _ if !audience.is_empty() => {}
+        [origin] => audience.push(origin.clone()),
+        _ => {
+            let what = "the plugin talks to several origins, and a credential goes to those alone that a person names";
+            return Err(usage(what).with_hint("say which with `--credential-audience ORIGIN`"));
+        }
+    }
+    Ok(Some(CredentialGrant { kind: typed.kind, parameters: typed.parameters, audience, identity: None }))
+}
+
+fn restrict(grant: &mut Grant) {
+    if !grant.read_only {
+        return;
+    }
+    grant.routes.retain(|route| route.ability == Ability::Read);
+    for directory in &mut grant.directories {
+        directory.mode = forge_core::manifest::DirectoryMode::Read;
+    }
+}
+
+/// Asks the plugin what its manifest marks as discovered, and makes the routes that follow from it.
+async fn discover(app: &App, found: &Found, grant: &mut Grant) -> Outcome<Vec<String>> {
+    let manifest = &found.component.manifest;
+    let provider = opener(app).assemble(found, grant)?;
+    let is_complete = manifest.settings.iter().all(|ask| !ask.discovered || grant.settings.contains_key(&ask.name));
+    let answered: Attributes = match provider.check(&CallLog::default()).await {
+        Ok(answered) => answered,
+        // Nothing is missing, so the provider may be added while its server is away.
+        Err(failure) if is_complete => return Ok(vec![format!("it does not work now: {}", failure.what)]),
+        Err(failure) => {
+            let names: Vec<&str> = manifest.settings.iter().filter(|ask| ask.discovered).map(|ask| ask.name.as_str()).collect();
+            let hint = format!("`--set {}=…` says what could not be discovered", names.join("=… --set "));
+            let hint = failure.hint.clone().map_or(hint.clone(), |first| format!("{first}; or {hint}"));
+            return Err(failure.with_hint(hint)).context(|| "its check failed".to_owned());
+        }
+    };
+    let mut settings = grant.settings.clone();
+    for (name, text) in answered {
+        // Only what was marked: else a plugin could change the address that a person has just allowed.
+        let Some(ask) = manifest.setting(&name).filter(|ask| ask.discovered) else { continue };
+        if !grant.settings.contains_key(&name) {
+            settings.insert(name.clone(), ask.kind.normalise(&name, &text)?);
+        }
+    }
+    let asks = Asks::expand(manifest, &settings)?;
+    if let Some(origin) = asks.origins().into_iter().find(|origin| !grant.networks.contains_key(origin)) {
+        return Err(Failure::new(Kind::NotGranted, format!("what it discovered leads to {origin}, which nobody allowed")));
+    }
+    grant.settings = asks.settings;
+    grant.routes = asks.routes;
+    restrict(grant);
+    forge_broker::check_grant(grant)?;
+    Ok(Vec::new())
+}
+
+async fn learn_identity(app: &App, grant: &mut Grant) -> Option<String> {
+    let identity = match opener(app).egress(grant) {
+        Ok(egress) => egress.identity().await,
+        Err(failure) => return Some(failure.what),
+    };
+    match (identity, &mut grant.credential) {
+        (Ok(identity), Some(credential)) => {
+            credential.identity = identity;
+            None
+        }
+        (Err(error), Some(_)) => Some(format!("whom the credential speaks for is not known: {error}")),
+        _ => None,
+    }
+}
+
+/// The grant first: a provider that is configured and not granted is refused, and the other way round it is harmless.
+fn record(app: &App, arguments: &Add, given: &Settings, grant: &Grant) -> Outcome {
+    let text = serde_json::to_vec_pretty(grant).map_err(|error| Failure::new(Kind::Internal, error.to_string()))?;
+    home::write(&app.home.grant_file(&arguments.name), &text)?;
+    edit(app, |document| {
+        let mut provider = Table::new();
+        provider.insert("plugin", value(&arguments.plugin));
+        if !given.is_empty() {
+            let settings: toml_edit::InlineTable = given.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+            provider.insert("settings", value(settings));
+        }
+        if let Some(credential) = &grant.credential {
+            provider.insert("credential", value(toml_edit::InlineTable::from_iter([("kind", credential.kind.as_str())])));
+        }
+        let providers = document.entry("providers").or_insert_with(|| {
+            let mut table = Table::new();
+            table.set_implicit(true);
+            Item::Table(table)
+        });
+        if let Some(providers) = providers.as_table_like_mut() {
+            providers.insert(&arguments.name, Item::Table(provider));
+        }
+    })
+}

@@ -1,0 +1,171 @@
+//! Credentials on the command line: which kind, from which source, and the reading of sources.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use forge_broker::{Error, Source, Sources};
+use forge_core::Kind;
+use forge_core::home::{self, Home};
+use forge_core::provider::Failure;
+use forge_core::sealing::Place;
+use secrecy::SecretString;
+use zeroize::Zeroizing;
+
+use crate::environment;
+use crate::failure::{Context as _, Outcome, usage};
+use crate::printer::Printer;
+
+/// The longest credential, in bytes: service-account files have about 2,400.
+const LONGEST: u64 = 64 << 10;
+
+/// The store id of prompted credentials, which lie in no store.
+const PLACE: &[u8; 16] = b"forge credential";
+
+/// A credential as it was typed: a kind and its parameters.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Typed {
+    pub(crate) kind: String,
+    pub(crate) parameters: BTreeMap<String, String>,
+}
+
+/// Parses `KIND[,NAME=VALUE|SOURCE]...`.
+pub(crate) fn typed(text: &str) -> Outcome<Typed> {
+    let (kind, parameters) = forge_broker::parse_credential(text)?;
+    Ok(Typed { kind, parameters })
+}
+
+/// Fills in what the person left out: absolute paths, answers of hidden prompts, and a usual place where none was named.
+pub(crate) fn completed(mut typed: Typed, home: &Home, provider: &str, printer: &mut Printer) -> Outcome<Typed> {
+    for (name, value) in &mut typed.parameters {
+        if !forge_broker::is_source_parameter(&typed.kind, name) {
+            continue;
+        }
+        if value == "prompt" {
+            *value = prompted(home, provider, name, printer)?;
+        } else if let Some(path) = value.strip_prefix("file:") {
+            *value = format!("file:{}", environment::absolute(&tilde(path))?.display());
+        }
+    }
+    let Err(incomplete) = forge_broker::check_credential(&typed.kind, &typed.parameters) else {
+        return Ok(typed);
+    };
+    let Some((name, places)) = forge_broker::usual_sources(&typed.kind)
+        .filter(|(name, places)| !places.is_empty() && !typed.parameters.contains_key(*name))
+    else {
+        return Err(incomplete.into());
+    };
+    let places: Vec<String> = places.iter().map(|place| expanded(place)).collect();
+    let found = places.iter().find(|place| place.parse().is_ok_and(|source| is_there(&source)));
+    typed.parameters.insert(name.to_owned(), found.or(places.first()).cloned().unwrap_or_default());
+    // Whatever else is missing is said first: a place would not help.
+    forge_broker::check_credential(&typed.kind, &typed.parameters).map_err(|_| incomplete)?;
+    if found.is_none() {
+        let what = format!("no credential found: looked at `{}`", places.join("`, `"));
+        let hint = format!("say where it is: `--credential {},{name}=env:NAME` (or `file:PATH`, `prompt`, `store://…`)", typed.kind);
+        return Err(Failure::new(Kind::Unauthenticated, what).with_hint(hint));
+    }
+    Ok(typed)
+}
+
+fn tilde(path: &str) -> PathBuf {
+    match (path.strip_prefix("~/"), environment::home_directory()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(path),
+    }
+}
+
+/// A usual place with the home directory filled in.
+fn expanded(place: &str) -> String {
+    match place.strip_prefix("file:") {
+        Some(path) => format!("file:{}", tilde(path).display()),
+        None => place.to_owned(),
+    }
+}
+
+fn is_there(source: &Source) -> bool {
+    match source {
+        Source::Environment(name) => environment::variable(name).is_some_and(|value| !value.is_empty()),
+        Source::File(path) => path.is_file(),
+        Source::Sealed(_) | Source::Reference(_) => true,
+    }
+}
+
+/// Where prompted credentials of a provider lie.
+fn sealed_file(home: &Home, id: &str) -> PathBuf {
+    home.data.join("credentials").join(format!("{id}.sealed"))
+}
+
+/// Asks for a credential and keeps the answer sealed; answers the source that names it.
+fn prompted(home: &Home, provider: &str, name: &str, printer: &mut Printer) -> Outcome<String> {
+    if !printer.is_interactive() {
+        return Err(usage("a credential from `prompt` needs a terminal"));
+    }
+    let answer = rpassword::prompt_password(format!("{name} for `{provider}`: ")).map_err(|error| usage(format!("can't ask: {error}")))?;
+    let answer = Zeroizing::new(answer);
+    if answer.is_empty() {
+        return Err(usage("an empty credential is none"));
+    }
+    let id = format!("{provider}-{name}");
+    let place = Place { store: PLACE, path: &id };
+    let sealed = home.sealing_key()?.seal(place, 1, answer.as_bytes())?;
+    home::write(&sealed_file(home, &id), &sealed)?;
+    Ok(format!("sealed:{id}"))
+}
+
+/// Removes what was asked for when a provider was added.
+pub(crate) fn forget(home: &Home, parameters: &BTreeMap<String, String>) -> Outcome {
+    for id in parameters.values().filter_map(|value| value.strip_prefix("sealed:")) {
+        let path = sealed_file(home, id);
+        if path.exists() {
+            std::fs::remove_file(&path)
+                .map_err(|error| home::Error { what: "remove", path: path.clone(), why: error.to_string() })
+                .context(|| "can't forget a credential".to_owned())?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads sources: the environment, files, sealed answers, and secrets of other providers.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    home: Home,
+    secrets: crate::providers::Opener,
+}
+
+impl Reader {
+    pub(crate) fn new(home: &Home, secrets: crate::providers::Opener) -> Self {
+        Self { home: home.clone(), secrets }
+    }
+
+    async fn bytes(&self, source: &Source) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
+        match source {
+            Source::Environment(name) => Ok(environment::variable(name).map(|value| value.into_bytes().into())),
+            // A mounted secret is often a link, so links are followed here: a person named the path.
+            Source::File(path) => match std::fs::canonicalize(path) {
+                Ok(path) => home::read(&path, LONGEST).map(|found| found.map(Zeroizing::new)).map_err(|error| error.to_string()),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(error.to_string()),
+            },
+            Source::Sealed(id) => {
+                let sealed = home::read_private(&sealed_file(&self.home, id), LONGEST).map_err(|error| error.to_string())?;
+                let Some(sealed) = sealed else { return Ok(None) };
+                let key = self.home.sealing_key().map_err(|error| error.to_string())?;
+                let place = Place { store: PLACE, path: id };
+                key.open(place, &sealed).map(|(bytes, _)| Some(bytes)).map_err(|error| error.to_string())
+            }
+            Source::Reference(reference) => self.secrets.credential(reference).await,
+        }
+    }
+}
+
+#[async_trait]
+impl Sources for Reader {
+    async fn read(&self, source: &Source) -> Result<SecretString, Error> {
+        let place = source.to_string();
+        let found = self.bytes(source).await.map_err(|why| Error::SourceUnreadable { place: place.clone(), why })?;
+        let bytes = found.ok_or_else(|| Error::SourceAbsent { place: place.clone() })?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| Error::SourceUnreadable { place, why: "it is not UTF-8".to_owned() })?;
+        Ok(SecretString::from(text.to_owned()))
+    }
+}

@@ -1,0 +1,56 @@
+//! The process's environment and the machine's facts: the only file that reads them.
+
+#![expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+
+use std::path::{Path, PathBuf};
+
+use forge_core::Kind;
+use forge_core::home::Home;
+use forge_core::provider::Failure;
+
+/// A variable; one that is not UTF-8 counts as missing.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// All variables that are UTF-8.
+pub(crate) fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+/// The user's home directory.
+pub(crate) fn home_directory() -> Option<PathBuf> {
+    std::env::var_os("HOME").map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+/// Forge's directories by the XDG Base Directory Specification, which says to ignore paths that are not absolute.
+pub(crate) fn home() -> Result<Home, Failure> {
+    let place = |variable: &str, fallback: &str| {
+        let named = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+        named.or_else(|| home_directory().map(|home| home.join(fallback))).map(|path| path.join("forge"))
+    };
+    let homeless = || {
+        Failure::new(Kind::InvalidRequest, "there is no home directory: `HOME` is not set")
+            .with_hint("set `HOME`, or `XDG_CONFIG_HOME`, `XDG_DATA_HOME` and `XDG_CACHE_HOME`")
+    };
+    Ok(Home {
+        config: place("XDG_CONFIG_HOME", ".config").ok_or_else(homeless)?,
+        data: place("XDG_DATA_HOME", ".local/share").ok_or_else(homeless)?,
+        cache: place("XDG_CACHE_HOME", ".cache").ok_or_else(homeless)?,
+    })
+}
+
+/// A path as it is from the root.
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(|error| Failure::new(Kind::Internal, format!("can't find the working directory: {error}")))
+}
+
+/// Who runs this: the name, or the number where the environment has no name.
+pub(crate) fn user() -> String {
+    let number = rustix::process::geteuid().as_raw();
+    // The name is only for people, so what the environment says is enough; the number can't be made up.
+    match variable("USER").or_else(|| variable("LOGNAME")) {
+        Some(name) => format!("{} ({number})", forge_core::manifest::printable(&name)),
+        None => number.to_string(),
+    }
+}

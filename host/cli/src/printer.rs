@@ -1,0 +1,111 @@
+//! Everything that is printed: data to standard output, all else to standard error.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use forge_core::Kind;
+use forge_core::provider::Failure;
+use serde_json::{Value as Json, json};
+
+use crate::arguments::Global;
+use crate::failure::Outcome;
+
+/// Where output goes, and how much of it.
+#[derive(Debug)]
+pub(crate) struct Printer {
+    json: bool,
+    quiet: bool,
+    verbose: bool,
+    interactive: bool,
+}
+
+impl Printer {
+    pub(crate) fn new(global: &Global) -> Self {
+        let interactive = !global.non_interactive && io::stdin().is_terminal() && io::stderr().is_terminal();
+        Self { json: global.json, quiet: global.quiet, verbose: global.verbose, interactive }
+    }
+
+    /// Whether one JSON object is wanted.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether somebody is there who can answer.
+    pub(crate) fn is_interactive(&self) -> bool {
+        self.interactive
+    }
+
+    /// Prints data. Whoever stopped reading has what they wanted, so a broken pipe is no error.
+    pub(crate) fn data(&mut self, bytes: &[u8]) -> Outcome {
+        let mut out = io::stdout().lock();
+        match out.write_all(bytes).and_then(|()| out.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Failure::new(Kind::Internal, format!("can't write to standard output: {error}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Prints a line of data.
+    pub(crate) fn line(&mut self, line: &str) -> Outcome {
+        self.data(format!("{line}\n").as_bytes())
+    }
+
+    /// Prints one JSON object.
+    pub(crate) fn object(&mut self, mut object: Json) -> Outcome {
+        if let Some(fields) = object.as_object_mut() {
+            fields.shift_insert(0, "schema_version".to_owned(), json!(1));
+        }
+        self.line(&object.to_string())
+    }
+
+    /// Tells a person what happened; nothing in a script depends on it.
+    pub(crate) fn note(&mut self, text: &str) {
+        if !self.quiet && !self.json {
+            to_stderr(&format!("{text}\n"));
+        }
+    }
+
+    /// Tells a person what they must know, however quiet it is.
+    pub(crate) fn warning(&mut self, text: &str) {
+        to_stderr(&format!("warning: {text}\n"));
+    }
+
+    /// Says why a command failed.
+    pub(crate) fn failure(&mut self, failure: &Failure) {
+        if self.json {
+            let error = json!({ "kind": failure.kind.token(), "message": failure.what, "hint": failure.hint, "status": failure.status });
+            to_stderr(&format!("{}\n", json!({ "schema_version": 1, "error": error })));
+            return;
+        }
+        to_stderr(&format!("error: {}\n", failure.what));
+        if self.verbose
+            && let Some(guest) = &failure.guest
+        {
+            to_stderr(&format!("\nthe plugin says: {}\n", guest.for_terminal()));
+        }
+        if let Some(hint) = &failure.hint {
+            to_stderr(&format!("\nhint: {hint}\n"));
+        }
+    }
+
+    /// Asks a question that only `y` or `yes` answers with yes. Nobody there means no.
+    pub(crate) fn confirm(&mut self, question: &str) -> bool {
+        if !self.interactive {
+            return false;
+        }
+        to_stderr(&format!("{question} [y/N] "));
+        let mut answer = String::new();
+        let read = io::stdin().read_line(&mut answer);
+        read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+    }
+
+    /// Text that belongs to a question, so it is shown however quiet it is.
+    pub(crate) fn summary(&mut self, text: &str) {
+        to_stderr(text);
+    }
+}
+
+fn to_stderr(text: &str) {
+    // Where standard error is closed there is nobody left to tell.
+    io::stderr().lock().write_all(text.as_bytes()).unwrap_or_default();
+}

@@ -1,0 +1,220 @@
+//! From a provider's name to a provider that can be asked: configuration, grant, plugin, doors.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use forge_broker::{Egress, Options};
+use forge_core::audit::Audit;
+use forge_core::cache::Cache;
+use forge_core::config::{Config, LOCAL, ProviderConfig};
+use forge_core::grant::{Asks, DirectoryGrant, Grant, PluginPin, SCHEMA_VERSION};
+use forge_core::home::{self, Home};
+use forge_core::manifest::{LimitsAsk, Manifest};
+use forge_core::policy::{Caller, Policy};
+use forge_core::provider::Failure;
+use forge_core::reference::Reference;
+use forge_core::resolver::{Opened, Providers, Resolver, Target};
+use forge_core::setting::Settings;
+use forge_core::{Kind, field};
+use forge_sandbox::{Directory, Doors, Environment, Found, Plugins, Provider, Sandbox};
+use zeroize::Zeroizing;
+
+use crate::credential::Reader;
+use crate::environment;
+use crate::failure::{Context as _, Outcome, not_found};
+
+/// The plugin behind the provider `local`.
+const LOCAL_PLUGIN: &str = "file";
+
+/// The longest grant, in bytes: certificates and 64 routes fit ten times.
+const LONGEST_GRANT: u64 = 1 << 20;
+
+/// Opens providers for one command.
+#[derive(Clone, Debug)]
+pub(crate) struct Opener {
+    home: Home,
+    config: Arc<Config>,
+    plugins: Arc<Plugins>,
+    default: Option<String>,
+    sandbox: Arc<OnceLock<Sandbox>>,
+    /// The providers whose credentials are being read just now, so that none waits for itself.
+    chain: Vec<String>,
+}
+
+impl Opener {
+    pub(crate) fn new(home: &Home, config: &Config, plugins: &Arc<Plugins>, default: Option<String>) -> Self {
+        Self {
+            home: home.clone(),
+            config: Arc::new(config.clone()),
+            plugins: Arc::clone(plugins),
+            default,
+            sandbox: Arc::default(),
+            chain: Vec::new(),
+        }
+    }
+
+    /// The configured provider that a name, a plugin's id or an alias means; `None` is the built-in `local`.
+    fn named<'a>(&'a self, name: &'a str) -> Outcome<(&'a str, Option<&'a ProviderConfig>)> {
+        if name == LOCAL {
+            return Ok((LOCAL, None));
+        }
+        if let Some(config) = self.config.providers.get(name) {
+            return Ok((name, Some(config)));
+        }
+        let uses = |config: &ProviderConfig| {
+            config.plugin == name
+                || self.plugins.find(&config.plugin).is_ok_and(|found| {
+                    found.component.manifest.id == name || found.component.manifest.aliases.iter().any(|alias| alias == name)
+                })
+        };
+        let mut users = self.config.providers.iter().filter(|(_, config)| uses(config));
+        match (users.next(), users.next()) {
+            (Some((name, config)), None) => Ok((name, Some(config))),
+            (Some((one, _)), Some((other, _))) => Err(crate::failure::usage(format!(
+                "`{name}` means several providers: `{one}`, `{other}` and perhaps others; name one of them"
+            ))),
+            _ => Err(not_found(format!("there is no provider `{name}`"))
+                .with_hint("`forge provider list` shows the providers, `forge provider add` adds one")),
+        }
+    }
+
+    /// The grant of a provider as it counts for its plugin now, and that plugin.
+    pub(crate) fn granted(&self, name: &str) -> Outcome<(Grant, Found)> {
+        let (name, config) = self.named(name)?;
+        let Some(config) = config else {
+            let found = self.plugins.find(LOCAL_PLUGIN)?;
+            return Ok((local_grant(&self.home, &found.component.manifest)?, found));
+        };
+        let found = self.plugins.find(&config.plugin)?;
+        let grant = self.recorded(name)?;
+        let grant = grant.for_plugin(&found.component.manifest, &found.component.digest, found.is_builtin).context(|| format!("can't use `{name}`"));
+        let grant = grant.map_err(|failure| failure.with_hint(again(name)))?;
+        check_unchanged(name, config, &found.component.manifest, &grant)?;
+        Ok((grant, found))
+    }
+
+    fn recorded(&self, name: &str) -> Outcome<Grant> {
+        let text = home::read_private(&self.home.grant_file(name), LONGEST_GRANT)?;
+        let Some(text) = text else {
+            let what = format!("nothing is granted to `{name}`: the provider is configured, and nobody has allowed it yet");
+            return Err(Failure::new(Kind::NotGranted, what).with_hint(again(name)));
+        };
+        let grant: Grant = serde_json::from_slice(&text)
+            .map_err(|_| Failure::new(Kind::Integrity, format!("the grant of `{name}` is damaged")).with_hint(again(name)))?;
+        if grant.schema_version != SCHEMA_VERSION || grant.provider != name {
+            let what = format!("the grant of `{name}` is of another version or another provider");
+            return Err(Failure::new(Kind::Integrity, what).with_hint(again(name)));
+        }
+        Ok(grant)
+    }
+
+    /// A provider made of a plugin and a grant that need not be recorded yet.
+    pub(crate) fn assemble(&self, found: &Found, grant: &Grant) -> Outcome<Provider> {
+        let directory = match grant.directories.as_slice() {
+            [] => None,
+            [directory] => Some(self.directory(directory)?),
+            _ => return Err(Failure::new(Kind::NotGranted, "a plugin has at most one directory")),
+        };
+        let egress = if grant.routes.is_empty() { None } else { Some(self.egress(grant)?) };
+        let granted = Environment::granted(&grant.environment, environment::variables());
+        let sandbox = match self.sandbox.get() {
+            Some(sandbox) => sandbox,
+            None => {
+                let started = Sandbox::start(&self.home)?;
+                self.sandbox.get_or_init(|| started)
+            }
+        };
+        Ok(sandbox.open(found, grant, Doors { egress, directory, environment: granted })?)
+    }
+
+    fn directory(&self, grant: &DirectoryGrant) -> Outcome<Directory> {
+        let key = if grant.sealed { Some(self.home.sealing_key()?) } else { None };
+        Ok(Directory::new(grant, key))
+    }
+
+    /// The way out of a grant, with sources that this command reads.
+    pub(crate) fn egress(&self, grant: &Grant) -> Outcome<Arc<Egress>> {
+        let mut inner = self.clone();
+        inner.chain.push(grant.provider.clone());
+        let sources = Arc::new(Reader::new(&self.home, inner));
+        Ok(Egress::open(grant, &Options::new(sources))?)
+    }
+
+    /// Reads a secret that another provider's credential is: with policy and audit, and never in a circle.
+    pub(crate) async fn credential(&self, reference: &str) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
+        let reference: Reference = reference.parse().map_err(|error: forge_core::reference::Error| error.to_string())?;
+        let name = reference.provider.as_deref().unwrap_or(LOCAL);
+        let (name, _) = self.named(name).map_err(|failure| failure.what)?;
+        if self.chain.iter().any(|waiting| waiting == name) {
+            return Err(format!("the credentials of `{}` wait for each other", self.chain.join("`, `")));
+        }
+        let caller = Caller { user: environment::user() };
+        let cache = Cache::new(Duration::ZERO, 1);
+        let resolver = Resolver::new(Box::new(self.clone()), caller, Policy, cache, Audit::new(&self.home.data));
+        let target = Target { provider: Some(name), path: &reference.path, version: reference.version.as_deref() };
+        let secret = resolver.read(target).await.map_err(|failure| failure.what)?;
+        let value = secret.map(|secret| field::take(&secret, reference.field.as_deref())).transpose();
+        let value = value.map_err(|error| error.to_string())?;
+        Ok(value.map(|value| value.expose().to_vec().into()))
+    }
+}
+
+#[async_trait]
+impl Providers for Opener {
+    async fn open(&self, name: Option<&str>) -> Result<Opened, Failure> {
+        let name = name.or(self.default.as_deref()).unwrap_or(&self.config.default);
+        let (name, _) = self.named(name)?;
+        let (grant, found) = self.granted(name)?;
+        let provider = self.assemble(&found, &grant)?;
+        Ok(Opened {
+            name: name.to_owned(),
+            provider: Arc::new(provider),
+            plugin_digest: found.component.digest.clone(),
+            grant_digest: grant.digest(),
+        })
+    }
+}
+
+/// The command that grants a provider again.
+fn again(name: &str) -> String {
+    format!("`forge provider remove {name}`, then `forge provider add {name} …` shows what it would be allowed, and asks")
+}
+
+/// A configuration that was changed behind the grant's back asks for something that nobody allowed.
+fn check_unchanged(name: &str, config: &ProviderConfig, manifest: &Manifest, grant: &Grant) -> Outcome {
+    let changed = config.settings.iter().find(|(setting, value)| {
+        let normalised = manifest.setting(setting).and_then(|ask| ask.kind.normalise(setting, value).ok());
+        normalised.as_ref() != grant.settings.get(*setting)
+    });
+    let kind = grant.credential.as_ref().map(|credential| &credential.kind);
+    let what = match changed {
+        Some((setting, _)) => format!("setting `{setting}` of `{name}` is not the one that was granted"),
+        None if config.credential.is_some() && config.credential.as_ref() != kind => {
+            format!("the credential of `{name}` is not of the kind that was granted")
+        }
+        None => return Ok(()),
+    };
+    Err(Failure::new(Kind::NotGranted, what).with_hint(again(name)))
+}
+
+/// What the embedded store is allowed: its own directory, sealed, and nothing else.
+fn local_grant(home: &Home, manifest: &Manifest) -> Outcome<Grant> {
+    let path = home.local_store().display().to_string();
+    let settings = Settings::from([("path".to_owned(), path)]);
+    let asks = Asks::expand(manifest, &settings).context(|| "can't use the local store".to_owned())?;
+    Ok(Grant {
+        schema_version: SCHEMA_VERSION,
+        provider: LOCAL.to_owned(),
+        plugin: PluginPin::Builtin(manifest.id.clone()),
+        settings: asks.settings,
+        routes: Vec::new(),
+        directories: asks.directories,
+        environment: Vec::new(),
+        credential: None,
+        networks: std::collections::BTreeMap::new(),
+        tls_ca: None,
+        read_only: false,
+        limits: LimitsAsk::default(),
+    })
+}

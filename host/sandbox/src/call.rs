@@ -1,0 +1,134 @@
+//! One call of a plugin: a fresh store, a clock around it, and the host's verdict at its end.
+
+use std::pin::Pin;
+
+use forge_core::Kind;
+use forge_core::manifest::Manifest;
+use forge_core::provider::{Failure, GuestText, RequestRecord};
+use forge_core::setting::Settings;
+use wasmtime::component::InstancePre;
+use wasmtime::{Store, Trap};
+
+use crate::bindings::types;
+use crate::convert;
+use crate::limit::Limits;
+use crate::state::State;
+
+/// What a call answers: the guest's own result inside the engine's.
+pub(crate) type Answer<T> = wasmtime::Result<Result<T, types::Error>>;
+
+/// Calls one function of a fresh instance.
+pub(crate) type Act<T> = Box<
+    dyn for<'a> FnOnce(&'a mut Store<State>, &'a InstancePre<State>) -> Pin<Box<dyn Future<Output = Answer<T>> + Send + 'a>>
+        + Send,
+>;
+
+/// How a call ended, before anybody judged it.
+pub(crate) enum End<T> {
+    Answered(T),
+    Refused(types::Error),
+    Broke(Failure),
+}
+
+/// Runs one call to its end and drops the store whatever that end is.
+pub(crate) async fn run<T>(
+    mut store: Store<State>,
+    pre: &InstancePre<State>,
+    limits: &Limits,
+    act: Act<T>,
+) -> (End<T>, Option<Failure>) {
+    // Epochs stop a guest that computes; a guest that waits in the host is stopped by this clock.
+    let answer = tokio::time::timeout(limits.wall, act(&mut store, pre)).await;
+    let end = match answer {
+        Ok(Ok(Ok(answer))) => End::Answered(answer),
+        Ok(Ok(Err(error))) => End::Refused(error),
+        Ok(Err(error)) => End::Broke(fault(&error, store.data(), limits)),
+        Err(_) => End::Broke(timeout(store.data(), limits)),
+    };
+    (end, store.data_mut().refused.take())
+}
+
+fn timeout(state: &State, limits: &Limits) -> Failure {
+    let what = format!("plugin `{}` did not answer within {} ms", state.plugin, limits.wall.as_millis());
+    Failure::new(Kind::Timeout, what)
+}
+
+/// What the engine stopped a guest for, in the host's words: a guest's own message may hold a secret.
+fn fault(error: &wasmtime::Error, state: &State, limits: &Limits) -> Failure {
+    let plugin = &state.plugin;
+    let what = match error.downcast_ref::<Trap>() {
+        Some(Trap::Interrupt) => {
+            let budget = crate::engine::TICK.as_millis() * u128::from(limits.ticks);
+            format!("plugin `{plugin}` used up its {budget} ms on the processor")
+        }
+        Some(Trap::StackOverflow) => format!("plugin `{plugin}` used up its stack"),
+        _ if state.met_limit() => {
+            format!("plugin `{plugin}` asked for more than its {} MiB of memory or its tables", limits.memory >> 20)
+        }
+        Some(_) => format!("plugin `{plugin}` broke off"),
+        None => format!("plugin `{plugin}` broke a rule of the contract"),
+    };
+    Failure::new(Kind::PluginFault, what)
+}
+
+/// What a hint may name.
+pub(crate) struct Names<'a> {
+    pub(crate) manifest: &'a Manifest,
+    pub(crate) settings: &'a Settings,
+    pub(crate) path: &'a str,
+}
+
+impl Names<'_> {
+    /// The manifest's hint for a kind, with names filled in; a name that is unknown stays as it is.
+    pub(crate) fn hint(&self, kind: Kind, last: Option<&RequestRecord>) -> Option<String> {
+        let mut hint = self.manifest.hint.get(kind.token())?.clone();
+        for (name, value) in self.settings {
+            hint = hint.replace(&format!("{{{name}}}"), value);
+        }
+        hint = hint.replace("{path}", self.path);
+        if let Some(last) = last {
+            hint = hint.replace("{origin}", &last.origin);
+        }
+        Some(hint)
+    }
+
+    /// A guest's error in the host's words: the kind is the guest's, the status and the origin are the broker's.
+    pub(crate) fn judged(&self, error: types::Error, last: Option<&RequestRecord>) -> Failure {
+        let kind = convert::kind(error.kind);
+        let plugin = &self.manifest.id;
+        let status = last.and_then(|record| record.status);
+        let what = match (kind, last, status) {
+            (Kind::PluginFault, ..) => format!("plugin `{plugin}` failed"),
+            // What was refused before anything was sent is the plugin's own rule.
+            (_, Some(record), Some(status)) if is_answer(kind) => {
+                format!("{}: `{plugin}` answered {status} ({})", sentence(kind), record.origin)
+            }
+            _ => sentence(kind).to_owned(),
+        };
+        let said = [error.code.as_deref().unwrap_or_default(), &error.message].join(" ");
+        let guest = Some(GuestText::new(said.trim())).filter(|text| !text.for_terminal().is_empty());
+        Failure { kind, what, hint: self.hint(kind, last), status, guest }
+    }
+}
+
+fn is_answer(kind: Kind) -> bool {
+    !matches!(kind, Kind::Unsupported)
+}
+
+fn sentence(kind: Kind) -> &'static str {
+    match kind {
+        Kind::NotFound => "there is no such secret",
+        Kind::AccessDenied => "the backend denies access",
+        Kind::Unauthenticated => "the backend does not accept the credential",
+        Kind::InvalidRequest => "the backend does not take this name, version or value",
+        Kind::Conflict => "another version is current",
+        Kind::WrongState => "the secret is in a state that does not allow this",
+        Kind::TooLarge => "the value is too large",
+        Kind::Unsupported => "the backend has no such operation",
+        Kind::RateLimited => "the backend asks to slow down",
+        Kind::Unavailable => "the backend is not available",
+        Kind::Timeout => "the backend took too long",
+        Kind::Upstream => "the backend answered what its protocol does not have",
+        _ => "the plugin failed",
+    }
+}

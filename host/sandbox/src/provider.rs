@@ -1,0 +1,181 @@
+//! A provider: a compiled plugin with its grant, behind the seam that the resolver knows.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use forge_broker::Egress;
+use forge_core::Kind;
+use forge_core::provider::{CallLog, Failure, SecretProvider};
+use forge_core::secret::{Attributes, Entry, Page, PutOptions, Secret, SecretVersion};
+use tokio::task::JoinSet;
+use wasmtime::Engine;
+use wasmtime::component::InstancePre;
+
+use crate::bindings::types;
+use crate::bindings::{metadata::MetadataPre, provider::ProviderPre, removal::RemovalPre, writer::WriterPre};
+use crate::bindings::writer::exports::forge::plugin::secret_writer;
+use crate::call::{Act, End, Names, run};
+use crate::component::Component;
+use crate::convert;
+use crate::state::{Lent, State};
+
+/// A plugin that runs for one provider.
+#[derive(Clone)]
+pub struct Provider(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) engine: Engine,
+    pub(crate) pre: InstancePre<State>,
+    pub(crate) component: Component,
+    pub(crate) lent: Lent,
+    pub(crate) egress: Option<Arc<Egress>>,
+}
+
+impl std::fmt::Debug for Provider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Provider").field("plugin", &self.0.component.digest).finish_non_exhaustive()
+    }
+}
+
+/// Which ability a call needs.
+#[derive(Clone, Copy)]
+enum Ability {
+    Read,
+    Metadata,
+    Write,
+    Removal,
+}
+
+impl Ability {
+    fn interface(self) -> &'static str {
+        match self {
+            Self::Read => "secret-provider",
+            Self::Metadata => "secret-metadata",
+            Self::Write => "secret-writer",
+            Self::Removal => "secret-removal",
+        }
+    }
+}
+
+impl Provider {
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    /// The plugin that runs here.
+    pub fn component(&self) -> &Component {
+        &self.0.component
+    }
+
+    /// One call from its beginning to the host's verdict.
+    async fn call<T: Send + 'static>(&self, log: &CallLog, ability: Ability, path: &str, act: Act<T>) -> Result<T, Failure> {
+        let inner = &self.0;
+        let plugin = &inner.component.manifest.id;
+        if !inner.component.has(ability.interface()) {
+            let what = format!("plugin `{plugin}` has no `{}`, so it can't do this", ability.interface());
+            return Err(Failure::new(Kind::Unsupported, what));
+        }
+        let writes = matches!(ability, Ability::Write | Ability::Removal);
+        let lock = match &inner.lent.directory {
+            Some(directory) if writes => Some(directory.lock().await?),
+            _ => None,
+        };
+        let http = inner.egress.as_ref().map(|egress| Arc::new(egress.call()));
+        let state = State::new(&inner.lent, http.clone(), lock);
+        let store = state.into_store(&inner.engine, &inner.lent.limits);
+        let (pre, limits) = (inner.pre.clone(), inner.lent.limits);
+        // A task of its own: a panic in the host's code is then an error of this call and of no other.
+        let mut task = JoinSet::new();
+        task.spawn(async move { run(store, &pre, &limits, act).await });
+        let joined = task.join_next().await;
+        let records = http.as_ref().map(|call| call.take_records()).unwrap_or_default();
+        let verdict = http.and_then(|call| call.verdict());
+        let last = records.last().cloned();
+        records.into_iter().for_each(|record| log.push(record));
+        let names = Names { manifest: &inner.component.manifest, settings: &inner.lent.settings, path };
+        let verdict = verdict.map(|verdict| {
+            let hint = names.hint(verdict.kind, last.as_ref()).filter(|_| verdict.kind != Kind::NotGranted);
+            Failure { hint: verdict.hint.or(hint), ..Failure::new(verdict.kind, verdict.what) }
+        });
+        let Some(Ok((end, refused))) = joined else {
+            return Err(Failure::new(Kind::Internal, format!("the host broke while it ran plugin `{plugin}`")));
+        };
+        match (end, refused.or(verdict)) {
+            // A reflected credential is an attack or a very odd server, however the guest took it.
+            (_, Some(failure)) if failure.kind == Kind::CredentialReflected => Err(failure),
+            (End::Answered(answer), _) => Ok(answer),
+            (_, Some(failure)) => Err(failure),
+            (End::Broke(failure), None) => Err(failure),
+            (End::Refused(error), None) => Err(names.judged(error, last.as_ref())),
+        }
+    }
+}
+
+/// A call of one exported function: instantiates, then calls.
+macro_rules! act {
+    ($pre:ident, $interface:ident, |$store:ident, $guest:ident| $call:expr) => {
+        Box::new(move |$store, pre| {
+            Box::pin(async move {
+                let instance = $pre::new(pre.clone())?.instantiate_async(&mut *$store).await?;
+                let $guest = instance.$interface();
+                $call.await
+            })
+        })
+    };
+}
+
+#[async_trait]
+impl SecretProvider for Provider {
+    async fn get(&self, log: &CallLog, path: &str, version: Option<&str>) -> Result<Option<Secret>, Failure> {
+        let (name, version) = (path.to_owned(), version.map(str::to_owned));
+        let act: Act<Option<types::Secret>> = act!(ProviderPre, forge_plugin_secret_provider, |store, guest| guest
+            .call_get(store, &name, version.as_deref()));
+        let answer = self.call(log, Ability::Read, path, act).await?;
+        answer.map(convert::secret).transpose()
+    }
+
+    async fn check(&self, log: &CallLog) -> Result<Attributes, Failure> {
+        let act: Act<Attributes> =
+            act!(ProviderPre, forge_plugin_secret_provider, |store, guest| guest.call_check(store));
+        convert::attributes(self.call(log, Ability::Read, "", act).await?)
+    }
+
+    async fn describe(&self, log: &CallLog, path: &str) -> Result<Option<Entry>, Failure> {
+        let name = path.to_owned();
+        let act: Act<_> =
+            act!(MetadataPre, forge_plugin_secret_metadata, |store, guest| guest.call_describe(store, &name));
+        self.call(log, Ability::Metadata, path, act).await?.map(convert::entry).transpose()
+    }
+
+    async fn list(&self, log: &CallLog, prefix: Option<&str>, cursor: Option<&str>, limit: u32) -> Result<Page, Failure> {
+        let (wanted, cursor) = (prefix.map(str::to_owned), cursor.map(str::to_owned));
+        let act: Act<_> = act!(MetadataPre, forge_plugin_secret_metadata, |store, guest| guest.call_list(
+            store,
+            wanted.as_deref(),
+            cursor.as_deref(),
+            limit
+        ));
+        convert::page(self.call(log, Ability::Metadata, prefix.unwrap_or_default(), act).await?)
+    }
+
+    async fn put(&self, log: &CallLog, path: &str, value: &[u8], options: &PutOptions) -> Result<SecretVersion, Failure> {
+        let (name, value) = (path.to_owned(), zeroize::Zeroizing::new(value.to_vec()));
+        let options = secret_writer::PutOptions {
+            content_type: options.content_type.clone(),
+            tags: options.tags.clone(),
+            expires_at: options.expires_at,
+            expected_version: options.expected_version.clone(),
+            attributes: options.attributes.clone(),
+        };
+        let act: Act<types::SecretVersion> = act!(WriterPre, forge_plugin_secret_writer, |store, guest| guest
+            .call_put(store, &name, &value, &options));
+        convert::version(self.call(log, Ability::Write, path, act).await?)
+    }
+
+    async fn delete(&self, log: &CallLog, path: &str) -> Result<bool, Failure> {
+        let name = path.to_owned();
+        let act: Act<bool> = act!(RemovalPre, forge_plugin_secret_removal, |store, guest| guest
+            .call_delete(store, &name, &Vec::new()));
+        self.call(log, Ability::Removal, path, act).await
+    }
+}

@@ -1,0 +1,153 @@
+//! What lies around a guest: files, variables, earlier calls, and what it says when it breaks.
+
+use forge_tests::outcome::contains;
+use forge_tests::servers::behaviour::LOOT;
+
+use super::{Ask, CANARY, CANARY_VARIABLE, Stage};
+
+/// A stage whose attacker is aimed at this file.
+#[track_caller]
+fn aimed_at(target: &str) -> Stage {
+    Stage::new(&Ask::new().target(target))
+}
+
+#[test]
+fn a_file_outside_the_granted_directory_is_not_read() {
+    let inside = aimed_at("inside");
+    std::fs::write(inside.world.path("granted/inside"), "granted content").unwrap();
+    inside.lets("file-traversal", "granted content");
+    for target in [
+        "../outside",
+        "./../outside",
+        "folder/../../outside",
+        "folder/../inside",
+        "..",
+        ".",
+        "",
+        "/etc/passwd",
+        "//etc/passwd",
+        "folder//inside",
+        "inside/",
+        "..\\outside",
+        "C:\\outside",
+        "in{nul}side",
+    ] {
+        if target.is_empty() {
+            continue;
+        }
+        let stage = aimed_at(target);
+        std::fs::write(stage.world.path("outside"), "somebody else's content").unwrap();
+        std::fs::write(stage.world.path("granted/inside"), "granted content").unwrap();
+        let outcome = stage.attack("file-traversal");
+        assert_ne!(outcome.code, Some(0), "`{target}` was read: {outcome:?}");
+        outcome.stdout_is("");
+        stage.still_serves();
+    }
+}
+
+#[test]
+fn a_link_does_not_lead_out_of_the_granted_directory() {
+    let stage = aimed_at("link");
+    let link = |to: &str| {
+        let link = stage.world.path("granted/link");
+        std::fs::remove_file(&link).unwrap_or_default();
+        std::os::unix::fs::symlink(to, link).unwrap();
+    };
+    std::fs::write(stage.world.path("granted/inside"), "granted content").unwrap();
+    std::fs::write(stage.world.path("outside"), "somebody else's content").unwrap();
+    link("inside");
+    stage.lets("file-traversal", "granted content");
+    for to in ["../outside", "/etc/passwd", "link"] {
+        link(to);
+        let outcome = stage.attack("file-traversal");
+        assert_ne!(outcome.code, Some(0), "{outcome:?}");
+        outcome.stdout_is("");
+    }
+    stage.still_serves();
+}
+
+#[test]
+fn a_linked_folder_does_not_lead_out_of_the_granted_directory() {
+    let stage = aimed_at("folder/secret");
+    std::fs::create_dir(stage.world.path("elsewhere")).unwrap();
+    std::fs::write(stage.world.path("elsewhere/secret"), "somebody else's content").unwrap();
+    std::os::unix::fs::symlink("../elsewhere", stage.world.path("granted/folder")).unwrap();
+    let outcome = stage.attack("file-traversal");
+    assert_ne!(outcome.code, Some(0), "{outcome:?}");
+    outcome.stdout_is("");
+    stage.still_serves();
+}
+
+#[test]
+fn a_reading_call_writes_no_file() {
+    let stage = aimed_at("written");
+    // The same write in a call that may write is done.
+    stage.world.command(["secret", "set", "store://evil/keep/written"]).input("kept").run().succeeds();
+    stage.lets("file-traversal", "kept");
+    stage.stops("file-write", 8, "during a read");
+    stage.lets("file-traversal", "kept");
+}
+
+#[test]
+fn a_read_only_grant_holds_for_files_too() {
+    let stage = Stage::new(&Ask::new().target("written").argument("--read-only"));
+    let outcome = stage.world.command(["secret", "set", "store://evil/keep/written"]).input("kept").run();
+    outcome.exits(8).stderr_has("read-only");
+    assert!(!stage.world.path("granted/written").exists());
+    stage.still_serves();
+}
+
+#[test]
+fn a_guest_that_breaks_off_in_a_write_leaves_a_whole_file_and_a_store_that_can_be_written() {
+    let stage = Stage::new(&Ask::new());
+    let set = |attack: &str, value: &str| {
+        stage.world.command(["secret", "set", &format!("store://evil/{attack}")]).input(value).run()
+    };
+    set("keep/file", "the old value").succeeds();
+    stage.lets("kept/file", "the old value");
+    set("trap-in-write/file", "the new value, which is longer").exits(7).stderr_has("plugin `attacker`");
+    // A write of a file is whole when it returns, whatever the guest does then.
+    stage.lets("kept/file", "the new value, which is longer");
+    let files: Vec<String> = std::fs::read_dir(stage.world.path("granted"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| !name.starts_with(".forge-"))
+        .collect();
+    assert_eq!(files, ["file"], "a temporary file was left");
+    set("keep/file", "the next value").succeeds();
+    stage.lets("kept/file", "the next value");
+    stage.still_serves();
+}
+
+#[test]
+fn a_guest_sees_the_variables_that_were_granted_and_no_others() {
+    let ask = Ask::new();
+    let open = Stage::new(&ask.clone().set("names", CANARY_VARIABLE));
+    // The one time that the canary may be shown: the user granted the variable itself.
+    open.world.forge(["secret", "get", "store://evil/environment/CANARY"]).succeeds().stdout_is(CANARY);
+    let stage = Stage::new(&ask);
+    for name in [CANARY_VARIABLE, "HOME", "PATH", "ATTACKER"] {
+        stage.attack(&format!("environment/{name}")).exits(3).stdout_is("");
+    }
+    stage.lets("environment", "");
+    let run = stage.world.command(["secret", "get", "store://evil/environment"]).variable("ATTACKER_A", "1");
+    run.variable("OTHER_B", "2").run().succeeds().stdout_is("ATTACKER_A");
+    stage.still_serves();
+}
+
+#[test]
+fn nothing_is_left_in_memory_for_the_next_call() {
+    let stage = Stage::new(&Ask::new());
+    stage.lets("keep-state/3", "3");
+    stage.lets("keep-state/1", "1");
+}
+
+#[test]
+fn a_panic_with_a_secret_in_its_message_tells_nobody() {
+    let stage = Stage::new(&Ask::new());
+    let outcome = stage.stops("panic-with-secret", 7, "plugin `attacker`");
+    outcome.never_shows(LOOT);
+    let audit = serde_json::to_vec(&stage.world.audit()).unwrap();
+    assert!(!contains(&audit, LOOT.as_bytes()));
+    assert_eq!(stage.server.received()[0].header("x-canary"), Some(CANARY), "the guest had no secret to tell");
+}

@@ -1,0 +1,40 @@
+//! The command line as people and scripts use it, against the embedded store, the real OpenBao and broken servers.
+
+mod audit;
+mod bad_backend;
+mod bad_input;
+mod contract;
+mod local_store;
+mod openbao;
+mod output;
+
+use forge_tests::outcome::Outcome;
+use forge_tests::servers::openbao::{OpenBao, ROOT};
+use forge_tests::world::World;
+
+/// The provider `bao` of a server, with a token from the environment and these further arguments.
+#[track_caller]
+fn add_vault<const N: usize>(world: &World, server: &OpenBao, more: [&str; N]) -> Outcome {
+    let run = world.command(["provider", "add", "bao", "--plugin", "vault", "--yes"]);
+    let run = run.and(["--set", &format!("address={}", server.address())]).and(more);
+    let run = if server.address().starts_with("https") { run.and(["--tls-ca", server.ca().to_str().unwrap()]) } else { run };
+    let has_credential = more.contains(&"--credential");
+    if has_credential { run.run() } else { run.and(["--credential", "vault-token,token=env:TOKEN"]).run() }
+}
+
+/// A world whose `TOKEN` is the server's root token.
+fn root_world() -> World {
+    World::new().with("TOKEN", ROOT)
+}
+
+/// Writes a value.
+#[track_caller]
+fn set(world: &World, reference: &str, value: impl Into<Vec<u8>>) -> Outcome {
+    world.command(["secret", "set", reference, "--keep-newline"]).input(value).run()
+}
+
+/// Reads a value.
+#[track_caller]
+fn get(world: &World, reference: &str) -> Outcome {
+    world.forge(["secret", "get", reference])
+}

@@ -1,0 +1,111 @@
+//! What is printed where: values on standard output, all else on standard error, and one JSON object for scripts.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use forge_tests::world::World;
+
+use super::{get, set};
+
+#[test]
+fn with_no_configuration_the_first_secret_is_two_commands_away() {
+    let world = World::new();
+    let written = world.command(["secret", "set", "demo/greeting"]).input("hello\n").run();
+    written.succeeds().stdout_is("").stderr_has("store://local/demo/greeting");
+    get(&world, "demo/greeting").succeeds().stdout_is("hello");
+    get(&world, "store://local/demo/greeting").succeeds().stdout_is("hello");
+    world.forge(["secret", "list"]).succeeds().stdout_is("demo/greeting\n");
+    assert!(!world.config().exists(), "a configuration was written that nobody asked for");
+}
+
+#[test]
+fn json_is_one_object_with_a_schema_version() {
+    let world = World::new();
+    let written = world.command(["--json", "secret", "set", "a"]).input("value of a").run();
+    assert_eq!(written.succeeds().json()["version"]["id"], "1");
+    let shown = world.forge(["--json", "secret", "get", "a"]);
+    let shown = shown.succeeds().json();
+    assert_eq!(shown["value"], "value of a");
+    assert_eq!(shown["reference"], "a");
+    assert_eq!(shown["version"]["current"], true);
+    let created = shown["version"]["created_at"].as_str().unwrap();
+    assert!(created.ends_with('Z') && created.contains('T'), "{created}");
+    let listed = world.forge(["--json", "secret", "list"]).json();
+    assert_eq!(listed["secrets"][0]["path"], "a");
+    assert_eq!(world.forge(["--json", "secret", "list", "nothing"]).json()["secrets"], serde_json::json!([]));
+    let deleted = world.forge(["--json", "secret", "delete", "a", "--yes"]).json();
+    assert_eq!(deleted["deleted"], true);
+    let plugins = world.forge(["--json", "plugin", "list"]).json();
+    let names: Vec<&str> = plugins["plugins"].as_array().unwrap().iter().map(|plugin| plugin["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["file", "vault"]);
+    world.forge(["--json", "provider", "list"]).json();
+    let info = world.forge(["--json", "plugin", "info", "vault"]).json();
+    assert_eq!(info["built_in"], true);
+}
+
+#[test]
+fn an_error_in_json_names_its_kind_and_leaves_standard_output_empty() {
+    let world = World::new();
+    for (arguments, code, kind) in [
+        (vec!["secret", "get", "missing"], 3, "not-found"),
+        (vec!["secret", "get", "a//b"], 2, "invalid-request"),
+        (vec!["secret", "get", "store://nowhere/a"], 3, "not-found"),
+        (vec!["plugin", "install", "nowhere.wasm"], 3, "not-found"),
+    ] {
+        let mut run = world.command(["--json"]);
+        for argument in &arguments {
+            run = run.and([argument]);
+        }
+        let outcome = run.run();
+        outcome.exits(code).stdout_is("");
+        let error = outcome.error_json();
+        assert_eq!(error["error"]["kind"], kind, "{outcome:?}");
+        assert!(error["error"]["message"].as_str().unwrap().starts_with(char::is_lowercase));
+    }
+}
+
+#[test]
+fn a_value_goes_into_a_private_file_where_one_is_named() {
+    let world = World::new();
+    set(&world, "a", "into a file").succeeds();
+    let file = world.path("value");
+    let out = file.to_str().unwrap();
+    world.forge(["secret", "get", "a", "--out", out]).succeeds().stdout_is("");
+    assert_eq!(std::fs::read(&file).unwrap(), b"into a file");
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    // What others could read is not left so.
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    world.forge(["secret", "get", "a", "--out", out]).succeeds();
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    world.forge(["secret", "get", "a", "--out", "/nowhere/value"]).exits(1).stdout_is("").never_shows("into a file");
+}
+
+#[test]
+fn quiet_is_quiet_and_errors_are_still_told() {
+    let world = World::new();
+    let written = world.command(["--quiet", "secret", "set", "a"]).input("x").run();
+    assert_eq!(written.succeeds().stderr, "");
+    world.forge(["-q", "secret", "get", "missing"]).exits(3).stderr_has("error: ");
+}
+
+#[test]
+fn a_plugin_is_shown_with_all_that_it_asks_for() {
+    let world = World::new();
+    let shown = world.forge(["plugin", "info", "vault"]);
+    shown.succeeds().stdout_has("built in").stdout_has("forge:plugin@0.1.0").stdout_has("vault-token");
+    shown.stdout_has("GET {address}/v1/{mount}/data/**").stdout_has("http");
+    let text = world.forge(["plugin", "info", "file"]).text();
+    assert!(text.contains("sealed by forge") && !text.contains("may read"), "{text}");
+    world.forge(["plugin", "list"]).succeeds().stdout_has("file").stdout_has("vault");
+    world.forge(["plugin", "verify"]).succeeds();
+    world.forge(["plugin", "install", "vault"]).succeeds().stderr_has("built in");
+    world.forge(["plugin", "remove", "vault"]).exits(9);
+}
+
+#[test]
+fn an_error_says_what_was_tried_what_stopped_it_and_what_to_do() {
+    let world = World::new();
+    let missing = get(&world, "app/db");
+    assert_eq!(missing.exits(3).stderr, "error: can't read `app/db`: there is no such secret or version\n");
+    let provider = get(&world, "store://nowhere/a");
+    provider.exits(3).stderr_has("error: can't read `store://nowhere/a`: there is no provider `nowhere`\n\nhint: ");
+}

@@ -1,0 +1,61 @@
+//! Every attack by the name that a test reads it under.
+
+mod big_request;
+mod call_loop;
+pub(crate) mod endless_listing;
+mod environment;
+mod file_traversal;
+mod flood;
+mod harmless;
+mod huge_value;
+mod keep_state;
+mod log_flood;
+mod memory_bomb;
+mod panic_with_secret;
+mod random_flood;
+mod recursion;
+mod redirect_follow;
+mod request;
+mod search_memory;
+mod spin;
+mod token_mint;
+pub(crate) mod trap_in_write;
+pub(crate) mod write_through_read_only;
+
+use crate::Loot;
+
+/// An attack, given what stands behind its name in the path.
+type Attack = fn(&str) -> Loot;
+
+/// The attack of this name.
+pub(crate) fn named(name: &str) -> Option<Attack> {
+    Some(match name {
+        "harmless" => harmless::run,
+        // The network.
+        "request" => request::run,
+        "header" => request::with_header,
+        "redirect-follow" => redirect_follow::run,
+        "flood" => flood::one_by_one,
+        "flood-at-once" => flood::at_once,
+        "big-request" => big_request::run,
+        "token-mint" => token_mint::run,
+        "search-memory" => search_memory::run,
+        // Resources.
+        "spin" => spin::run,
+        "call-loop" => call_loop::run,
+        "memory-bomb" => memory_bomb::run,
+        "recursion" => recursion::run,
+        "log-flood" => log_flood::many,
+        "log-length" => log_flood::long,
+        "random-flood" => random_flood::run,
+        "huge-value" => huge_value::run,
+        "panic-with-secret" => panic_with_secret::run,
+        // What lies around.
+        "file-traversal" => file_traversal::run,
+        "file-write" => file_traversal::write,
+        "kept" => trap_in_write::kept,
+        "environment" => environment::run,
+        "keep-state" => keep_state::run,
+        _ => return None,
+    })
+}

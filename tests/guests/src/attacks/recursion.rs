@@ -1,0 +1,18 @@
+//! Calls itself as deep as the path says, or until the stack is gone.
+
+use std::hint::black_box;
+
+use crate::{Loot, text};
+
+/// Goes down and comes up again.
+pub(super) fn run(rest: &str) -> Loot {
+    let depth: u64 = rest.parse().unwrap_or(u64::MAX);
+    text(format!("went down {}", down(depth)))
+}
+
+#[inline(never)]
+fn down(depth: u64) -> u64 {
+    // The frame is larger than a register, so that neither compiler makes a loop of it.
+    let frame = black_box([depth; 16]);
+    if depth == 0 { 0 } else { down(depth - 1) + u64::from(frame.iter().all(|word| *word == depth)) }
+}
