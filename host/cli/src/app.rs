@@ -39,10 +39,9 @@ pub(crate) struct App {
 pub(crate) fn run(arguments: Arguments, printer: &mut Printer) -> Outcome {
     log(arguments.global.verbose);
     let app = App::new(arguments.global)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| forge_core::provider::Failure::new(forge_core::Kind::Internal, format!("can't start: {error}")))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        forge_core::provider::Failure::new(forge_core::Kind::Internal, format!("can't start: {error}"))
+    })?;
     runtime.block_on(async {
         match arguments.command {
             Command::Secret(command) => commands::secret::run(&app, printer, command).await,
@@ -62,7 +61,11 @@ fn log(verbose: bool) {
     let level = if verbose { Level::INFO } else { Level::WARN };
     let ours = ["forge", "forge_core", "forge_broker", "forge_sandbox"];
     let targets = ours.into_iter().fold(Targets::new(), |targets, target| targets.with_target(target, level));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).without_time().with_target(false).with_ansi(false);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .without_time()
+        .with_target(false)
+        .with_ansi(false);
     tracing_subscriber::registry().with(lines).with(targets).init();
 }
 

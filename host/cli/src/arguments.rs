@@ -55,7 +55,9 @@ pub(crate) enum Command {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Secret {
     /// Print a secret
-    #[command(after_help = "Examples:\n  forge secret get app/db\n  forge secret get store://prod/app/db#password\n  forge secret get 'store://prod/app/db?version=3'")]
+    #[command(
+        after_help = "Examples:\n  forge secret get app/db\n  forge secret get store://prod/app/db#password\n  forge secret get 'store://prod/app/db?version=3'"
+    )]
     Get {
         /// `store://PROVIDER/PATH[?version=V][#FIELD]`, or a path of the default provider
         reference: String,
@@ -67,7 +69,9 @@ pub(crate) enum Secret {
         raw: bool,
     },
     /// Write a secret; the value comes from a file, from standard input, or from a hidden prompt
-    #[command(after_help = "Examples:\n  forge secret set app/db                      # asks for the value\n  pwgen 32 1 | forge secret set app/db\n  forge secret set app/key --from-file key.pem")]
+    #[command(
+        after_help = "Examples:\n  forge secret set app/db                      # asks for the value\n  pwgen 32 1 | forge secret set app/db\n  forge secret set app/key --from-file key.pem"
+    )]
     Set {
         /// `store://PROVIDER/PATH`, or a path of the default provider
         reference: String,
@@ -100,7 +104,9 @@ pub(crate) enum Secret {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Provider {
     /// Add a provider: a plugin, its settings, and what it is allowed
-    #[command(after_help = "Examples:\n  forge provider add bao --plugin vault --set address=http://127.0.0.1:8200 --credential vault-token\n  forge provider add bao --plugin vault --set address=https://bao.internal --tls-ca ca.pem \\\n      --credential vault-token,method=approle,role-id=env:ROLE_ID,secret-id=file:/run/secret-id")]
+    #[command(
+        after_help = "Examples:\n  forge provider add bao --plugin vault --set address=http://127.0.0.1:8200 --credential vault-token\n  forge provider add bao --plugin vault --set address=https://bao.internal --tls-ca ca.pem \\\n      --credential vault-token,method=approle,role-id=env:ROLE_ID,secret-id=file:/run/secret-id"
+    )]
     Add(Box<Add>),
     /// List the providers
     List,
@@ -156,7 +162,9 @@ pub(crate) struct Add {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Plugin {
     /// Install a plugin from a file
-    #[command(after_help = "Examples:\n  forge plugin install ./vault.wasm\n  forge plugin install ./vault.wasm --yes --sha256 \"$(sha256sum vault.wasm | cut -c -64)\"")]
+    #[command(
+        after_help = "Examples:\n  forge plugin install ./vault.wasm\n  forge plugin install ./vault.wasm --yes --sha256 \"$(sha256sum vault.wasm | cut -c -64)\""
+    )]
     Install {
         /// The component, or the name of a built-in plugin
         source: String,

@@ -31,19 +31,25 @@ pub(crate) fn plugin(component: &Component, is_builtin: bool) -> String {
     let credential = manifest.credential.as_ref().map_or("none", |ask| ask.kind.as_str());
     row(&mut text, "credential", credential);
     rows(&mut text, "settings", &settings(manifest));
-    let directories: Vec<String> = manifest.directories.iter().map(|ask| {
-        format!("{{{}}}, {}{}", ask.setting, mode(ask.mode), if ask.sealed { ", sealed by forge" } else { "" })
-    }).collect();
+    let directories: Vec<String> = manifest
+        .directories
+        .iter()
+        .map(|ask| {
+            format!("{{{}}}, {}{}", ask.setting, mode(ask.mode), if ask.sealed { ", sealed by forge" } else { "" })
+        })
+        .collect();
     rows(&mut text, "directories", &directories);
     let environment: Vec<String> = manifest.environment.iter().map(|ask| format!("{{{}}}", ask.setting)).collect();
     rows(&mut text, "environment", &environment);
     for (ability, name) in ABILITIES {
         let asked = manifest.routes.iter().filter(|route| route.ability == ability);
-        let lines: Vec<String> = asked.map(|route| {
-            let when: Vec<String> = route.when.iter().map(|(name, value)| format!("{name} = {value}")).collect();
-            let when = if when.is_empty() { String::new() } else { format!("   (when {})", when.join(", ")) };
-            format!("{} {}{when}", route.methods.join("|"), route.url)
-        }).collect();
+        let lines: Vec<String> = asked
+            .map(|route| {
+                let when: Vec<String> = route.when.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+                let when = if when.is_empty() { String::new() } else { format!("   (when {})", when.join(", ")) };
+                format!("{} {}{when}", route.methods.join("|"), route.url)
+            })
+            .collect();
         rows(&mut text, &format!("may {name}"), &lines);
     }
     rows(&mut text, "limits", &limits(manifest));
@@ -90,7 +96,9 @@ fn limits(manifest: &Manifest) -> Vec<String> {
 
 /// Names such as `http` of `forge:plugin/http@0.1.0`, on one line.
 fn interfaces(names: &[String]) -> Vec<String> {
-    let short = |name: &String| name.strip_prefix("forge:plugin/").and_then(|name| name.split_once('@')).map(|(name, _)| name.to_owned());
+    let short = |name: &String| {
+        name.strip_prefix("forge:plugin/").and_then(|name| name.split_once('@')).map(|(name, _)| name.to_owned())
+    };
     let names: Vec<String> = names.iter().filter_map(short).filter(|name| name != "types").collect();
     if names.is_empty() { names } else { vec![names.join(", ")] }
 }
@@ -104,14 +112,19 @@ pub(crate) fn grant(
     addresses: &[(String, Vec<IpAddr>)],
 ) -> String {
     let mut text = String::new();
-    row(&mut text, "plugin", &format!("{} {} (sha256 {}…)", component.manifest.id, component.manifest.version, short(&component.digest)));
+    row(
+        &mut text,
+        "plugin",
+        &format!("{} {} (sha256 {}…)", component.manifest.id, component.manifest.version, short(&component.digest)),
+    );
     row(&mut text, "publisher", &publisher(component, is_builtin));
     let settings: Vec<String> = grant.settings.iter().map(|(name, value)| format!("{name} = {value}")).collect();
     rows(&mut text, "settings", &settings);
     match &grant.credential {
         None => row(&mut text, "credential", "none"),
         Some(credential) => {
-            let parameters: Vec<String> = credential.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let parameters: Vec<String> =
+                credential.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
             row(&mut text, "credential", &format!("{} ({})", credential.kind, parameters.join(", ")));
             row(&mut text, "", &format!("sent to {} and nowhere else", credential.audience.join(", ")));
             if let Some(identity) = &credential.identity {
@@ -119,7 +132,8 @@ pub(crate) fn grant(
             }
         }
     }
-    let networks: Vec<String> = grant.networks.iter().map(|(origin, class)| network(origin, *class, addresses)).collect();
+    let networks: Vec<String> =
+        grant.networks.iter().map(|(origin, class)| network(origin, *class, addresses)).collect();
     rows(&mut text, "network", &networks);
     if grant.tls_ca.is_some() {
         row(&mut text, "trust", "only the certificates of the file given");
@@ -127,7 +141,14 @@ pub(crate) fn grant(
     let directories: Vec<String> = grant
         .directories
         .iter()
-        .map(|directory| format!("{}, {}{}", directory.path, mode(directory.mode), if directory.sealed { ", sealed by forge" } else { "" }))
+        .map(|directory| {
+            format!(
+                "{}, {}{}",
+                directory.path,
+                mode(directory.mode),
+                if directory.sealed { ", sealed by forge" } else { "" }
+            )
+        })
         .collect();
     rows(&mut text, "directory", &directories);
     rows(&mut text, "environment", &grant.environment);

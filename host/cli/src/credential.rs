@@ -62,7 +62,10 @@ pub(crate) fn completed(mut typed: Typed, home: &Home, provider: &str, printer: 
     forge_broker::check_credential(&typed.kind, &typed.parameters).map_err(|_| incomplete)?;
     if found.is_none() {
         let what = format!("no credential found: looked at `{}`", places.join("`, `"));
-        let hint = format!("say where it is: `--credential {},{name}=env:NAME` (or `file:PATH`, `prompt`, `store://…`)", typed.kind);
+        let hint = format!(
+            "say where it is: `--credential {},{name}=env:NAME` (or `file:PATH`, `prompt`, `store://…`)",
+            typed.kind
+        );
         return Err(Failure::new(Kind::Unauthenticated, what).with_hint(hint));
     }
     Ok(typed)
@@ -101,7 +104,8 @@ fn prompted(home: &Home, provider: &str, name: &str, printer: &mut Printer) -> O
     if !printer.is_interactive() {
         return Err(usage("a credential from `prompt` needs a terminal"));
     }
-    let answer = rpassword::prompt_password(format!("{name} for `{provider}`: ")).map_err(|error| usage(format!("can't ask: {error}")))?;
+    let answer = rpassword::prompt_password(format!("{name} for `{provider}`: "))
+        .map_err(|error| usage(format!("can't ask: {error}")))?;
     let answer = Zeroizing::new(answer);
     if answer.is_empty() {
         return Err(usage("an empty credential is none"));
@@ -143,12 +147,15 @@ impl Reader {
             Source::Environment(name) => Ok(environment::variable(name).map(|value| value.into_bytes().into())),
             // A mounted secret is often a link, so links are followed here: a person named the path.
             Source::File(path) => match std::fs::canonicalize(path) {
-                Ok(path) => home::read(&path, LONGEST).map(|found| found.map(Zeroizing::new)).map_err(|error| error.to_string()),
+                Ok(path) => {
+                    home::read(&path, LONGEST).map(|found| found.map(Zeroizing::new)).map_err(|error| error.to_string())
+                }
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
                 Err(error) => Err(error.to_string()),
             },
             Source::Sealed(id) => {
-                let sealed = home::read_private(&sealed_file(&self.home, id), LONGEST).map_err(|error| error.to_string())?;
+                let sealed =
+                    home::read_private(&sealed_file(&self.home, id), LONGEST).map_err(|error| error.to_string())?;
                 let Some(sealed) = sealed else { return Ok(None) };
                 let key = self.home.sealing_key().map_err(|error| error.to_string())?;
                 let place = Place { store: PLACE, path: id };
@@ -165,7 +172,8 @@ impl Sources for Reader {
         let place = source.to_string();
         let found = self.bytes(source).await.map_err(|why| Error::SourceUnreadable { place: place.clone(), why })?;
         let bytes = found.ok_or_else(|| Error::SourceAbsent { place: place.clone() })?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| Error::SourceUnreadable { place, why: "it is not UTF-8".to_owned() })?;
+        let text = std::str::from_utf8(&bytes)
+            .map_err(|_| Error::SourceUnreadable { place, why: "it is not UTF-8".to_owned() })?;
         Ok(SecretString::from(text.to_owned()))
     }
 }

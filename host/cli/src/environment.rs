@@ -42,7 +42,8 @@ pub(crate) fn home() -> Result<Home, Failure> {
 
 /// A path as it is from the root.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    std::path::absolute(path).map_err(|error| Failure::new(Kind::Internal, format!("can't find the working directory: {error}")))
+    std::path::absolute(path)
+        .map_err(|error| Failure::new(Kind::Internal, format!("can't find the working directory: {error}")))
 }
 
 /// Who runs this: the name, or the number where the environment has no name.

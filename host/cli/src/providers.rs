@@ -65,7 +65,8 @@ impl Opener {
         let uses = |config: &ProviderConfig| {
             config.plugin == name
                 || self.plugins.find(&config.plugin).is_ok_and(|found| {
-                    found.component.manifest.id == name || found.component.manifest.aliases.iter().any(|alias| alias == name)
+                    found.component.manifest.id == name
+                        || found.component.manifest.aliases.iter().any(|alias| alias == name)
                 })
         };
         let mut users = self.config.providers.iter().filter(|(_, config)| uses(config));
@@ -88,7 +89,9 @@ impl Opener {
         };
         let found = self.plugins.find(&config.plugin)?;
         let grant = self.recorded(name)?;
-        let grant = grant.for_plugin(&found.component.manifest, &found.component.digest, found.is_builtin).context(|| format!("can't use `{name}`"));
+        let grant = grant
+            .for_plugin(&found.component.manifest, &found.component.digest, found.is_builtin)
+            .context(|| format!("can't use `{name}`"));
         let grant = grant.map_err(|failure| failure.with_hint(again(name)))?;
         check_unchanged(name, config, &found.component.manifest, &grant)?;
         Ok((grant, found))
@@ -97,11 +100,13 @@ impl Opener {
     fn recorded(&self, name: &str) -> Outcome<Grant> {
         let text = home::read_private(&self.home.grant_file(name), LONGEST_GRANT)?;
         let Some(text) = text else {
-            let what = format!("nothing is granted to `{name}`: the provider is configured, and nobody has allowed it yet");
+            let what =
+                format!("nothing is granted to `{name}`: the provider is configured, and nobody has allowed it yet");
             return Err(Failure::new(Kind::NotGranted, what).with_hint(again(name)));
         };
-        let grant: Grant = serde_json::from_slice(&text)
-            .map_err(|_| Failure::new(Kind::Integrity, format!("the grant of `{name}` is damaged")).with_hint(again(name)))?;
+        let grant: Grant = serde_json::from_slice(&text).map_err(|_| {
+            Failure::new(Kind::Integrity, format!("the grant of `{name}` is damaged")).with_hint(again(name))
+        })?;
         if grant.schema_version != SCHEMA_VERSION || grant.provider != name {
             let what = format!("the grant of `{name}` is of another version or another provider");
             return Err(Failure::new(Kind::Integrity, what).with_hint(again(name)));
@@ -143,7 +148,8 @@ impl Opener {
 
     /// Reads a secret that another provider's credential is: with policy and audit, and never in a circle.
     pub(crate) async fn credential(&self, reference: &str) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
-        let reference: Reference = reference.parse().map_err(|error: forge_core::reference::Error| error.to_string())?;
+        let reference: Reference =
+            reference.parse().map_err(|error: forge_core::reference::Error| error.to_string())?;
         let name = reference.provider.as_deref().unwrap_or(LOCAL);
         let (name, _) = self.named(name).map_err(|failure| failure.what)?;
         if self.chain.iter().any(|waiting| waiting == name) {
@@ -178,7 +184,9 @@ impl Providers for Opener {
 
 /// The command that grants a provider again.
 fn again(name: &str) -> String {
-    format!("`forge provider remove {name}`, then `forge provider add {name} …` shows what it would be allowed, and asks")
+    format!(
+        "`forge provider remove {name}`, then `forge provider add {name} …` shows what it would be allowed, and asks"
+    )
 }
 
 /// A configuration that was changed behind the grant's back asks for something that nobody allowed.

@@ -69,7 +69,12 @@ mod tests {
     use super::*;
 
     fn key(user: &str, path: &str) -> CacheKey {
-        CacheKey { caller: Caller { user: user.to_owned() }, grant: "g".to_owned(), path: path.to_owned(), version: None }
+        CacheKey {
+            caller: Caller { user: user.to_owned() },
+            grant: "g".to_owned(),
+            path: path.to_owned(),
+            version: None,
+        }
     }
 
     #[test]

@@ -118,7 +118,8 @@ impl Config {
                 (name, value)
             });
             let credential = provider.credential.map(|credential| credential.kind);
-            providers.insert(name, ProviderConfig { plugin: provider.plugin, settings: settings.collect(), credential });
+            providers
+                .insert(name, ProviderConfig { plugin: provider.plugin, settings: settings.collect(), credential });
         }
         let default = raw.default.unwrap_or_else(|| LOCAL.to_owned());
         if default != LOCAL && !providers.contains_key(&default) {

@@ -195,7 +195,9 @@ impl Asks {
     pub fn discoverable(&self, manifest: &Manifest) -> Result<Vec<(String, Route)>, Error> {
         let mut routes = Vec::new();
         for ask in &manifest.routes {
-            let unknown = |name: &String| !self.settings.contains_key(name) && manifest.setting(name).is_some_and(|s| s.discovered);
+            let unknown = |name: &String| {
+                !self.settings.contains_key(name) && manifest.setting(name).is_some_and(|s| s.discovered)
+            };
             let may_hold = |(name, value): (&String, &String)| unknown(name) || self.settings.get(name) == Some(value);
             if ask.when.keys().any(unknown) && ask.when.iter().all(may_hold) {
                 let condition: Vec<String> = ask.when.iter().map(|(name, value)| format!("{name} = {value}")).collect();
@@ -223,8 +225,9 @@ fn fill(manifest: &Manifest, given: &Settings) -> Result<Settings, Error> {
     for ask in &manifest.settings {
         let value = match (given.get(&ask.name), &ask.default) {
             (Some(value), _) => value.clone(),
-            (None, Some(default)) => template::text(default, &settings)
-                .map_err(|rule| Error::Route { route: default.clone(), rule })?,
+            (None, Some(default)) => {
+                template::text(default, &settings).map_err(|rule| Error::Route { route: default.clone(), rule })?
+            }
             (None, None) if ask.required => return Err(Error::MissingSetting(ask.name.clone())),
             (None, None) => continue,
         };

@@ -184,7 +184,8 @@ fn read_secret_file(path: &Path) -> Result<Option<zeroize::Zeroizing<[u8; 32]>>,
     let Some(content) = read_private(path, 32)?.map(zeroize::Zeroizing::new) else {
         return Ok(None);
     };
-    let bytes: [u8; 32] = content.as_slice().try_into().map_err(|_| Error::new("use", path, "it is not 32 bytes long"))?;
+    let bytes: [u8; 32] =
+        content.as_slice().try_into().map_err(|_| Error::new("use", path, "it is not 32 bytes long"))?;
     Ok(Some(zeroize::Zeroizing::new(bytes)))
 }
 

@@ -247,8 +247,8 @@ impl Manifest {
         if bytes.len() > LONGEST {
             return Err(Error::TooLong);
         }
-        let text = std::str::from_utf8(bytes)
-            .map_err(|_| Error::Syntax { line: 1, what: "it is not UTF-8".to_owned() })?;
+        let text =
+            std::str::from_utf8(bytes).map_err(|_| Error::Syntax { line: 1, what: "it is not UTF-8".to_owned() })?;
         let manifest: Self = toml::from_str(text)
             .map_err(|error| Error::Syntax { line: line_of(text, &error), what: printable(error.message()) })?;
         manifest.check()?;
@@ -272,18 +272,26 @@ impl Manifest {
                 return rule(place, "must be printable and at most 80 characters");
             }
         }
-        if self.hint.iter().chain(&self.detect).any(|(name, text)| !is_plain(name) || text.len() > 400 || !is_plain(text)) {
+        if self
+            .hint
+            .iter()
+            .chain(&self.detect)
+            .any(|(name, text)| !is_plain(name) || text.len() > 400 || !is_plain(text))
+        {
             return rule("`[hint]` and `[detect]`", "must be printable and at most 400 bytes each");
         }
         if !self.aliases.iter().all(|alias| crate::reference::is_name(alias)) {
             return rule("`aliases`", "must be names: lower-case letters, digits, `-` and `_`");
         }
-        let counts = [self.settings.len(), self.routes.len(), self.aliases.len(), self.hint.len(), self.directories.len()];
+        let counts =
+            [self.settings.len(), self.routes.len(), self.aliases.len(), self.hint.len(), self.directories.len()];
         if counts.iter().any(|count| *count > MOST) {
             return rule("lists", "have at most 64 entries each");
         }
         for (at, setting) in self.settings.iter().enumerate() {
-            if !crate::reference::is_name(&setting.name) || self.settings.iter().take(at).any(|s| s.name == setting.name) {
+            if !crate::reference::is_name(&setting.name)
+                || self.settings.iter().take(at).any(|s| s.name == setting.name)
+            {
                 return rule("setting names", "must be lower-case names, each given once");
             }
         }
@@ -312,8 +320,14 @@ impl Manifest {
         if route.response_max.is_some_and(|size| size.0 > 16 << 20) {
             return rule("may ask for a `response-max` of at most `16 MiB`");
         }
-        let lower = |name: &String| !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if !route.headers.iter().all(|(name, values)| lower(name) && !values.is_empty() && values.iter().all(|v| is_plain(v))) {
+        let lower = |name: &String| {
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        };
+        if !route
+            .headers
+            .iter()
+            .all(|(name, values)| lower(name) && !values.is_empty() && values.iter().all(|v| is_plain(v)))
+        {
             return rule("must name headers in lower case, each with its permitted values");
         }
         if !route.when.keys().all(|name| self.setting(name).is_some()) {

@@ -27,7 +27,8 @@ impl Forms {
         }
         forms.push(secret.to_vec());
         forms.push(percent(secret, |byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte)));
-        forms.push(percent(secret, |byte| !(byte.is_ascii_control() || b" \"#<>?`{}%".contains(&byte) || byte >= 0x80)));
+        forms
+            .push(percent(secret, |byte| !(byte.is_ascii_control() || b" \"#<>?`{}%".contains(&byte) || byte >= 0x80)));
         if let Ok(text) = std::str::from_utf8(secret)
             && let Ok(json) = serde_json::to_vec(text)
         {

@@ -148,10 +148,22 @@ pub trait SecretProvider: Send + Sync + std::fmt::Debug {
     async fn describe(&self, log: &CallLog, path: &str) -> Result<Option<Entry>, Failure>;
 
     /// One page of the secrets at and below `prefix`.
-    async fn list(&self, log: &CallLog, prefix: Option<&str>, cursor: Option<&str>, limit: u32) -> Result<Page, Failure>;
+    async fn list(
+        &self,
+        log: &CallLog,
+        prefix: Option<&str>,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Page, Failure>;
 
     /// Writes a secret; answers its new version.
-    async fn put(&self, log: &CallLog, path: &str, value: &[u8], options: &PutOptions) -> Result<SecretVersion, Failure>;
+    async fn put(
+        &self,
+        log: &CallLog,
+        path: &str,
+        value: &[u8],
+        options: &PutOptions,
+    ) -> Result<SecretVersion, Failure>;
 
     /// Deletes a secret; answers whether there was one.
     async fn delete(&self, log: &CallLog, path: &str) -> Result<bool, Failure>;

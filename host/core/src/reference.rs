@@ -4,8 +4,20 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_enco
 
 /// What a segment must escape to survive between `/`, `?` and `#`.
 const SEGMENT: &AsciiSet = &CONTROLS
-    .add(b' ').add(b'"').add(b'#').add(b'%').add(b'/').add(b'<').add(b'>').add(b'?')
-    .add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'/')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 /// What a version must escape besides, to stay the one parameter.
 const VERSION: &AsciiSet = &SEGMENT.add(b'&').add(b'=');
@@ -48,7 +60,9 @@ pub enum Error {
     #[error("a path has no empty segment, no `.` and no `..`")]
     Segment,
     /// A `%` that two hexadecimal digits don't follow, or bytes that are not UTF-8.
-    #[error("a `%` must be followed by two hexadecimal digits, and the decoded path must be UTF-8 without control characters")]
+    #[error(
+        "a `%` must be followed by two hexadecimal digits, and the decoded path must be UTF-8 without control characters"
+    )]
     Encoding,
     /// A parameter other than `version`, or `version` twice or empty.
     #[error("the only parameter is `version`, given once and not empty")]
@@ -192,8 +206,15 @@ mod tests {
     #[test]
     fn what_is_printed_is_parsed_to_the_same_reference() {
         for text in [
-            "a", "app/db", "store://p/a%20b/%C3%A9?version=1%262#x", "store://p-1/a#/b/0/c~1d",
-            "caf\u{e9}/\u{1f511}", "a%25b", "a%3Fb%23c", "store://p/a#odd%3Fversion%3D1", "a:b",
+            "a",
+            "app/db",
+            "store://p/a%20b/%C3%A9?version=1%262#x",
+            "store://p-1/a#/b/0/c~1d",
+            "caf\u{e9}/\u{1f511}",
+            "a%25b",
+            "a%3Fb%23c",
+            "store://p/a#odd%3Fversion%3D1",
+            "a:b",
         ] {
             let reference = parsed(text);
             assert_eq!(parsed(&reference.to_string()), reference, "{text}");

@@ -113,7 +113,12 @@ impl Resolver {
     ///
     /// # Errors
     /// As [`Resolver::read`].
-    pub async fn write(&self, target: Target<'_>, value: &[u8], options: &PutOptions) -> Result<SecretVersion, Failure> {
+    pub async fn write(
+        &self,
+        target: Target<'_>,
+        value: &[u8],
+        options: &PutOptions,
+    ) -> Result<SecretVersion, Failure> {
         let opened = self.open(target.provider).await?;
         let operation = self.begin(&opened, target, Action::Set)?;
         let answer = opened.provider.put(&operation.log, target.path, value, options).await;

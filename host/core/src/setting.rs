@@ -90,11 +90,12 @@ impl SettingKind {
         let refuse = |rule| Error { name: name.to_owned(), rule };
         let check = |holds: bool, rule| if holds { Ok(value.to_owned()) } else { Err(refuse(rule)) };
         match self {
-            Self::String => check(value.len() <= 1024 && is_printable(value), "must be printable and at most 1024 bytes"),
-            Self::Integer => value
-                .parse::<i64>()
-                .map(|number| number.to_string())
-                .map_err(|_| refuse("must be a whole number")),
+            Self::String => {
+                check(value.len() <= 1024 && is_printable(value), "must be printable and at most 1024 bytes")
+            }
+            Self::Integer => {
+                value.parse::<i64>().map(|number| number.to_string()).map_err(|_| refuse("must be a whole number"))
+            }
             Self::Boolean => check(matches!(value, "true" | "false"), "must be `true` or `false`"),
             Self::Origin => origin(value).map_err(refuse),
             Self::DnsLabel => check(
@@ -110,7 +111,11 @@ impl SettingKind {
             Self::Path => {
                 let trimmed = value.trim_matches('/');
                 let fits = trimmed.split('/').count() <= 8 && trimmed.split('/').all(is_segment);
-                if fits { Ok(trimmed.to_owned()) } else { Err(refuse("must be one to eight segments, without `\\ % * ? # : { }`")) }
+                if fits {
+                    Ok(trimmed.to_owned())
+                } else {
+                    Err(refuse("must be one to eight segments, without `\\ % * ? # : { }`"))
+                }
             }
             Self::Directory | Self::File => check(
                 std::path::Path::new(value).is_absolute()
@@ -146,7 +151,15 @@ mod tests {
     #[test]
     fn what_is_more_than_an_origin_is_refused() {
         for text in [
-            "vault:8200", "ftp://a", "https://u:p@a", "https://a/b", "https://a?x", "https://a#x", "https://a.", "https://*.a", "",
+            "vault:8200",
+            "ftp://a",
+            "https://u:p@a",
+            "https://a/b",
+            "https://a?x",
+            "https://a#x",
+            "https://a.",
+            "https://*.a",
+            "",
             "file:///etc/passwd",
         ] {
             assert!(origin(text).is_err(), "{text}");

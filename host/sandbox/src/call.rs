@@ -19,7 +19,10 @@ pub(crate) type Answer<T> = wasmtime::Result<Result<T, types::Error>>;
 
 /// Calls one function of a fresh instance.
 pub(crate) type Act<T> = Box<
-    dyn for<'a> FnOnce(&'a mut Store<State>, &'a InstancePre<State>) -> Pin<Box<dyn Future<Output = Answer<T>> + Send + 'a>>
+    dyn for<'a> FnOnce(
+            &'a mut Store<State>,
+            &'a InstancePre<State>,
+        ) -> Pin<Box<dyn Future<Output = Answer<T>> + Send + 'a>>
         + Send,
 >;
 
@@ -87,7 +90,8 @@ impl Names<'_> {
         }
         hint = hint.replace("{path}", self.path);
         if let Some(last) = last {
-            hint = hint.replace("{origin}", &last.origin);
+            let request = last.route.trim_start_matches('/').replace("**", self.path);
+            hint = hint.replace("{origin}", &last.origin).replace("{request-path}", &request);
         }
         Some(hint)
     }

@@ -42,7 +42,9 @@ pub fn inspect(bytes: &[u8]) -> Result<Component, Error> {
     let component = read(bytes)?;
     let features = WasmFeatures::default();
     // Validation is cheap, names the byte, and keeps what is malformed away from the compiler.
-    Validator::new_with_features(features).validate_all(bytes).map_err(|error| Error::Invalid { offset: error.offset() })?;
+    Validator::new_with_features(features)
+        .validate_all(bytes)
+        .map_err(|error| Error::Invalid { offset: error.offset() })?;
     component.imports.iter().try_for_each(|import| check_import(import))?;
     for export in &component.exports {
         if let Some((_, version)) = named(export)
@@ -109,13 +111,16 @@ fn check_format(bytes: &[u8]) -> Result<(), Error> {
         return Err(Error::NotAComponent("it is cut short"));
     }
     if !bytes.starts_with(b"\0asm") {
-        let is_text = bytes.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| matches!(byte, b'(' | b';'));
+        let is_text =
+            bytes.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| matches!(byte, b'(' | b';'));
         return Err(Error::NotAComponent(if is_text { "it is the text format" } else { "it has another format" }));
     }
     // Version and layer: a core module has layer 0, a component layer 1 (component-model, Binary.md).
     match Parser::new(0).parse_all(bytes).next() {
         Some(Ok(Payload::Version { encoding: Encoding::Component, .. })) => Ok(()),
-        Some(Ok(Payload::Version { encoding: Encoding::Module, .. })) => Err(Error::NotAComponent("it is a core module")),
+        Some(Ok(Payload::Version { encoding: Encoding::Module, .. })) => {
+            Err(Error::NotAComponent("it is a core module"))
+        }
         _ => Err(Error::NotAComponent("its version is unknown")),
     }
 }
@@ -130,7 +135,9 @@ fn check_import(import: &str) -> Result<(), Error> {
     const KNOWN: [&str; 8] = ["types", "http", "settings", "log", "clock", "random", "files", "environment"];
     let forbidden = |rule| Error::ForbiddenImport { import: forge_core::manifest::printable(import), rule };
     if import.starts_with("wasi:sockets") {
-        return Err(forbidden("plugins have no sockets and no name lookup; use `forge:plugin/http` and ask for routes"));
+        return Err(forbidden(
+            "plugins have no sockets and no name lookup; use `forge:plugin/http` and ask for routes",
+        ));
     }
     if import.starts_with("wasi:http") {
         return Err(forbidden("the one way out is `forge:plugin/http`, whose routes the manifest asks for"));
@@ -142,7 +149,9 @@ fn check_import(import: &str) -> Result<(), Error> {
     }
     match named(import) {
         Some((interface, CONTRACT)) if KNOWN.contains(&interface) => Ok(()),
-        Some((_, version)) if version != CONTRACT => Err(Error::Contract { found: forge_core::manifest::printable(import) }),
+        Some((_, version)) if version != CONTRACT => {
+            Err(Error::Contract { found: forge_core::manifest::printable(import) })
+        }
         _ => Err(forbidden("the contract has no such interface")),
     }
 }

@@ -76,10 +76,15 @@ impl Directory {
             Ok(ids) => self.identified(dir, &ids).map(Some),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 // Without its id nothing in a store opens, so files without one are no store of ours.
-                let is_empty = dir.entries().map_err(|error| self.failure("read", "", error))?.all(|entry| {
-                    entry.is_ok_and(|entry| entry.file_name().to_str().is_some_and(is_reserved))
-                });
-                if is_empty { Ok(None) } else { Err(self.broken(STORE_FILE, "it is missing, and the directory is not empty")) }
+                let is_empty = dir
+                    .entries()
+                    .map_err(|error| self.failure("read", "", error))?
+                    .all(|entry| entry.is_ok_and(|entry| entry.file_name().to_str().is_some_and(is_reserved)));
+                if is_empty {
+                    Ok(None)
+                } else {
+                    Err(self.broken(STORE_FILE, "it is missing, and the directory is not empty"))
+                }
             }
             Err(error) => Err(self.failure("read", STORE_FILE, error)),
         }
@@ -94,7 +99,8 @@ impl Directory {
         match &self.key {
             Some(ours) if ours.id_bytes() != key => {
                 let hint = "put the store's own key file back, or read the store as the user who made it";
-                let why = format!("the store is sealed with key `{}`, and the key at hand is `{}`", hex(key), ours.id());
+                let why =
+                    format!("the store is sealed with key `{}`, and the key at hand is `{}`", hex(key), ours.id());
                 Err(self.broken("", why).with_hint(hint))
             }
             _ => Ok(Open { dir, store }),
@@ -108,20 +114,28 @@ impl Directory {
 
     /// Takes the lock for a call that writes; makes the store where there is none.
     pub(crate) async fn lock(&self) -> Result<Lock, Failure> {
-        forge_core::home::make_directory(Path::new(&self.path)).map_err(|error| Failure::new(Kind::Internal, error.to_string()))?;
+        forge_core::home::make_directory(Path::new(&self.path))
+            .map_err(|error| Failure::new(Kind::Internal, error.to_string()))?;
         let dir = Dir::open_ambient_dir(&self.path, cap_std::ambient_authority())
             .map_err(|error| self.failure("open", "", error))?;
         let mut options = OpenOptions::new();
         options.write(true).create(true).mode(0o600);
-        let file = dir.open_with(LOCK_FILE, &options).map_err(|error| self.failure("open", LOCK_FILE, error))?.into_std();
+        let file =
+            dir.open_with(LOCK_FILE, &options).map_err(|error| self.failure("open", LOCK_FILE, error))?.into_std();
         let begun = tokio::time::Instant::now();
         loop {
             match file.try_lock() {
                 Ok(()) => break,
                 Err(TryLockError::Error(error)) => return Err(self.failure("lock", LOCK_FILE, error)),
-                Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_WAIT => tokio::time::sleep(Duration::from_millis(2)).await,
+                Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_WAIT => {
+                    tokio::time::sleep(Duration::from_millis(2)).await
+                }
                 Err(TryLockError::WouldBlock) => {
-                    let what = format!("another process has been writing to `{}` for {} seconds", self.path, LOCK_WAIT.as_secs());
+                    let what = format!(
+                        "another process has been writing to `{}` for {} seconds",
+                        self.path,
+                        LOCK_WAIT.as_secs()
+                    );
                     return Err(Failure::new(Kind::Timeout, what));
                 }
             }
@@ -155,7 +169,9 @@ impl Directory {
         let file = match dir.open_with(path, &options) {
             Ok(file) => file,
             // A file where a folder was meant is no secret either.
-            Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => return Ok(None),
+            Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
             Err(error) => return Err(refuse(error)),
         };
         let metadata = file.metadata().map_err(refuse)?;
@@ -188,7 +204,9 @@ impl Directory {
         let before = self.read_raw(&open.dir, path)?;
         let generation = before.and_then(|sealed| sealing::generation(&sealed)).unwrap_or_default();
         let place = Place { store: &open.store, path };
-        let sealed = key.seal(place, generation.saturating_add(1), content).map_err(|error| self.failure("write", path, error))?;
+        let sealed = key
+            .seal(place, generation.saturating_add(1), content)
+            .map_err(|error| self.failure("write", path, error))?;
         self.write_whole(&open.dir, path, &sealed)
     }
 
@@ -202,7 +220,8 @@ impl Directory {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(0o600);
         let mut file = dir.open_with(&temporary, &options).map_err(refuse)?;
-        let written = file.write_all(content).and_then(|()| file.sync_all()).and_then(|()| dir.rename(&temporary, dir, path));
+        let written =
+            file.write_all(content).and_then(|()| file.sync_all()).and_then(|()| dir.rename(&temporary, dir, path));
         if let Err(error) = written {
             // The error that counts is that of the write.
             dir.remove_file(&temporary).unwrap_or_default();
@@ -218,7 +237,9 @@ impl Directory {
         let Some(open) = self.open()? else { return Ok(false) };
         match open.dir.remove_file(path) {
             Ok(()) => {}
-            Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => return Ok(false),
+            Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+                return Ok(false);
+            }
             Err(error) => return Err(self.failure("remove", path, error)),
         }
         let (folder, _) = path.rsplit_once('/').unwrap_or((".", path));
@@ -232,7 +253,12 @@ impl Directory {
     }
 
     /// At most `limit` files whose paths begin with `prefix` and come after `cursor`, in order, and whether there are more.
-    pub(crate) fn list(&self, prefix: &str, cursor: Option<&str>, limit: usize) -> Result<(Vec<Listed>, bool), Failure> {
+    pub(crate) fn list(
+        &self,
+        prefix: &str,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<Listed>, bool), Failure> {
         let Some(open) = self.open()? else { return Ok((Vec::new(), false)) };
         let mut paths = Vec::new();
         let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
@@ -248,7 +274,8 @@ impl Directory {
         for path in paths {
             // A file that vanished since is no error.
             let Ok(metadata) = open.dir.symlink_metadata(&path) else { continue };
-            let modified = metadata.modified().ok().and_then(|time| time.into_std().duration_since(std::time::UNIX_EPOCH).ok());
+            let modified =
+                metadata.modified().ok().and_then(|time| time.into_std().duration_since(std::time::UNIX_EPOCH).ok());
             let modified_at = modified.map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
             let overhead = if self.key.is_some() { sealing::OVERHEAD as u64 } else { 0 };
             listed.push(Listed { path, size: metadata.len().saturating_sub(overhead), modified_at });
@@ -263,7 +290,9 @@ impl Directory {
         }
         let entries = match if folder.is_empty() { dir.entries() } else { dir.read_dir(folder) } {
             Ok(entries) => entries,
-            Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => return Ok(()),
+            Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+                return Ok(());
+            }
             Err(error) => return Err(self.failure("list", folder, error)),
         };
         for entry in entries {
@@ -302,7 +331,9 @@ fn is_reserved(name: &str) -> bool {
 /// Refuses paths that climb, are absolute, or name the host's own files: the guest chooses them, and it is hostile.
 fn check_path(path: &str) -> Result<(), Failure> {
     let fits = path.len() <= LONGEST_PATH
-        && path.split('/').all(|part| !matches!(part, "" | "." | "..") && !part.contains(['\0', '\\']) && !is_reserved(part));
+        && path
+            .split('/')
+            .all(|part| !matches!(part, "" | "." | "..") && !part.contains(['\0', '\\']) && !is_reserved(part));
     if fits {
         return Ok(());
     }

@@ -33,7 +33,10 @@ pub enum Error {
         rule: &'static str,
     },
     /// Made for another version of the contract.
-    #[error("the component is made for `{found}`, and this forge supports `forge:plugin@{}`", crate::component::CONTRACT)]
+    #[error(
+        "the component is made for `{found}`, and this forge supports `forge:plugin@{}`",
+        crate::component::CONTRACT
+    )]
     Contract {
         /// The interface with its version.
         found: String,
@@ -122,7 +125,9 @@ impl Error {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::NotAComponent(_) => "build it as `sdk/README.md` says, for `wasm32-unknown-unknown` with `wasm-component-ld` as the linker",
+            Self::NotAComponent(_) => {
+                "build it as `sdk/README.md` says, for `wasm32-unknown-unknown` with `wasm-component-ld` as the linker"
+            }
             Self::Precompiled => "install the component that it was made from",
             Self::Contract { .. } => "build the plugin with an SDK of a supported version, or use another forge",
             Self::ManifestCount(0) => "the SDK's `plugin!` macro embeds `plugin.toml`",

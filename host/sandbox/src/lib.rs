@@ -119,14 +119,16 @@ impl Sandbox {
             environment: !grant.environment.is_empty(),
         };
         let held = |import: &&String| component::named(import).is_some_and(|(interface, _)| granted.holds(interface));
-        let not_granted = |import: &String| Error::ImportNotGranted { plugin: component.manifest.id.clone(), import: import.clone() };
+        let not_granted =
+            |import: &String| Error::ImportNotGranted { plugin: component.manifest.id.clone(), import: import.clone() };
         if let Some(import) = component.imports.iter().find(|import| !held(import)) {
             return Err(not_granted(import));
         }
         let compiled = self.load(found)?;
         let mut linker = Linker::new(&self.engine);
         imports::link(&mut linker, granted).map_err(|_| Error::Engine)?;
-        let pre = linker.instantiate_pre(&compiled).map_err(|_| not_granted(&"an interface of another shape".to_owned()))?;
+        let pre =
+            linker.instantiate_pre(&compiled).map_err(|_| not_granted(&"an interface of another shape".to_owned()))?;
         let lent = Lent {
             plugin: component.manifest.id.as_str().into(),
             settings: Arc::new(grant.settings.clone()),

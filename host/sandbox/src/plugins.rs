@@ -147,17 +147,26 @@ impl Plugins {
             return taken("a plugin's name has lower-case letters, digits, `-` and `_`".to_owned());
         }
         if self.builtin(name).is_some() {
-            return taken(format!("`{name}` is a built-in plugin; install this one under another name with `--as NAME`"));
+            return taken(format!(
+                "`{name}` is a built-in plugin; install this one under another name with `--as NAME`"
+            ));
         }
         if let Some(other) = self.record(name)?
             && other.digest != component.digest
         {
-            return taken(format!("`{name}` is taken by another plugin ({}); remove it, or use `--as NAME`", short(&other.digest)));
+            return taken(format!(
+                "`{name}` is taken by another plugin ({}); remove it, or use `--as NAME`",
+                short(&other.digest)
+            ));
         }
         let file = self.component_file(&component.digest);
         home::write(&file, bytes)?;
         let read_only = std::fs::Permissions::from_mode(0o444);
-        std::fs::set_permissions(&file, read_only).map_err(|error| home::Error { what: "protect", path: file, why: error.to_string() })?;
+        std::fs::set_permissions(&file, read_only).map_err(|error| home::Error {
+            what: "protect",
+            path: file,
+            why: error.to_string(),
+        })?;
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let record = Installed {
             schema_version: 1,

@@ -12,8 +12,8 @@ use wasmtime::Engine;
 use wasmtime::component::InstancePre;
 
 use crate::bindings::types;
-use crate::bindings::{metadata::MetadataPre, provider::ProviderPre, removal::RemovalPre, writer::WriterPre};
 use crate::bindings::writer::exports::forge::plugin::secret_writer;
+use crate::bindings::{metadata::MetadataPre, provider::ProviderPre, removal::RemovalPre, writer::WriterPre};
 use crate::call::{Act, End, Names, run};
 use crate::component::Component;
 use crate::convert;
@@ -68,7 +68,13 @@ impl Provider {
     }
 
     /// One call from its beginning to the host's verdict.
-    async fn call<T: Send + 'static>(&self, log: &CallLog, ability: Ability, path: &str, act: Act<T>) -> Result<T, Failure> {
+    async fn call<T: Send + 'static>(
+        &self,
+        log: &CallLog,
+        ability: Ability,
+        path: &str,
+        act: Act<T>,
+    ) -> Result<T, Failure> {
         let inner = &self.0;
         let plugin = &inner.component.manifest.id;
         if !inner.component.has(ability.interface()) {
@@ -147,7 +153,13 @@ impl SecretProvider for Provider {
         self.call(log, Ability::Metadata, path, act).await?.map(convert::entry).transpose()
     }
 
-    async fn list(&self, log: &CallLog, prefix: Option<&str>, cursor: Option<&str>, limit: u32) -> Result<Page, Failure> {
+    async fn list(
+        &self,
+        log: &CallLog,
+        prefix: Option<&str>,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Page, Failure> {
         let (wanted, cursor) = (prefix.map(str::to_owned), cursor.map(str::to_owned));
         let act: Act<_> = act!(MetadataPre, forge_plugin_secret_metadata, |store, guest| guest.call_list(
             store,
@@ -158,7 +170,13 @@ impl SecretProvider for Provider {
         convert::page(self.call(log, Ability::Metadata, prefix.unwrap_or_default(), act).await?)
     }
 
-    async fn put(&self, log: &CallLog, path: &str, value: &[u8], options: &PutOptions) -> Result<SecretVersion, Failure> {
+    async fn put(
+        &self,
+        log: &CallLog,
+        path: &str,
+        value: &[u8],
+        options: &PutOptions,
+    ) -> Result<SecretVersion, Failure> {
         let (name, value) = (path.to_owned(), zeroize::Zeroizing::new(value.to_vec()));
         let options = secret_writer::PutOptions {
             content_type: options.content_type.clone(),
@@ -167,15 +185,15 @@ impl SecretProvider for Provider {
             expected_version: options.expected_version.clone(),
             attributes: options.attributes.clone(),
         };
-        let act: Act<types::SecretVersion> = act!(WriterPre, forge_plugin_secret_writer, |store, guest| guest
-            .call_put(store, &name, &value, &options));
+        let act: Act<types::SecretVersion> =
+            act!(WriterPre, forge_plugin_secret_writer, |store, guest| guest.call_put(store, &name, &value, &options));
         convert::version(self.call(log, Ability::Write, path, act).await?)
     }
 
     async fn delete(&self, log: &CallLog, path: &str) -> Result<bool, Failure> {
         let name = path.to_owned();
-        let act: Act<bool> = act!(RemovalPre, forge_plugin_secret_removal, |store, guest| guest
-            .call_delete(store, &name, &Vec::new()));
+        let act: Act<bool> =
+            act!(RemovalPre, forge_plugin_secret_removal, |store, guest| guest.call_delete(store, &name, &Vec::new()));
         self.call(log, Ability::Removal, path, act).await
     }
 }

@@ -118,4 +118,3 @@ impl ResourceLimiter for Meter {
         self.limits.memories()
     }
 }
-

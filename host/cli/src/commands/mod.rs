@@ -12,10 +12,10 @@ pub(crate) fn time(milliseconds: u64) -> Option<String> {
     forge_core::audit::rfc3339(milliseconds)
 }
 
-/// A version as JSON.
+/// A version as JSON; a backend without versions has none to name.
 pub(crate) fn version(version: &forge_core::secret::SecretVersion) -> Json {
     json!({
-        "id": version.id,
+        "id": Some(&version.id).filter(|id| !id.is_empty()),
         "created_at": version.created_at.and_then(time),
         "expires_at": version.expires_at.and_then(time),
         "state": version.state,

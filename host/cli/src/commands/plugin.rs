@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use forge_core::Kind;
 use forge_core::home;
 use forge_core::provider::Failure;
-use forge_core::Kind;
 use forge_sandbox::{Component, Error, Found, Installed, short};
 use serde_json::{Value as Json, json};
 
@@ -26,17 +26,31 @@ pub(crate) fn run(app: &App, printer: &mut Printer, command: Plugin) -> Outcome 
 
 fn read(source: &str) -> Outcome<Vec<u8>> {
     let path = crate::environment::absolute(Path::new(source))?;
-    let found = std::fs::canonicalize(&path).ok().map(|path| home::read(&path, forge_sandbox::LONGEST_COMPONENT)).transpose()?.flatten();
+    let found = std::fs::canonicalize(&path)
+        .ok()
+        .map(|path| home::read(&path, forge_sandbox::LONGEST_COMPONENT))
+        .transpose()?
+        .flatten();
     found.ok_or_else(|| not_found(format!("there is no file `{source}`")))
 }
 
-fn install(app: &App, printer: &mut Printer, source: &str, sha256: Option<&str>, name: Option<String>, yes: bool) -> Outcome {
+fn install(
+    app: &App,
+    printer: &mut Printer,
+    source: &str,
+    sha256: Option<&str>,
+    name: Option<String>,
+    yes: bool,
+) -> Outcome {
     let tried = || format!("can't install `{source}`");
     if app.plugins.builtins().any(|id| id == source) && name.is_none() {
         return built_in(app, printer, source);
     }
     if source.contains("://") {
-        return Err(usage("plugins are installed from files").with_hint("download the component first, then install the file")).context(tried);
+        return Err(
+            usage("plugins are installed from files").with_hint("download the component first, then install the file")
+        )
+        .context(tried);
     }
     let bytes = read(source).context(tried)?;
     let component = forge_sandbox::inspect(&bytes).context(tried)?;
@@ -51,7 +65,8 @@ fn install(app: &App, printer: &mut Printer, source: &str, sha256: Option<&str>,
             return built_in(app, printer, &id);
         }
         let what = format!("it claims the id `{id}` of a built-in plugin, and is another file");
-        return Err(Failure::new(Kind::Conflict, what).with_hint("install it under another name with `--as NAME`")).context(tried);
+        return Err(Failure::new(Kind::Conflict, what).with_hint("install it under another name with `--as NAME`"))
+            .context(tried);
     }
     let name = name.unwrap_or(id);
     if app.plugins.record(&name)?.is_some_and(|installed| installed.digest == component.digest) {
@@ -67,8 +82,9 @@ fn install(app: &App, printer: &mut Printer, source: &str, sha256: Option<&str>,
         printer.summary(&format!("plugin `{name}`\n\n{}\n", consent::plugin(&component, false)));
         if !printer.confirm("install it?") {
             let command = format!("forge plugin install {source} --yes --sha256 {}", component.digest);
-            return Err(Failure::new(Kind::NotGranted, "nobody allowed it").with_hint(format!("`{command}` installs it without a question")))
-                .context(tried);
+            return Err(Failure::new(Kind::NotGranted, "nobody allowed it")
+                .with_hint(format!("`{command}` installs it without a question")))
+            .context(tried);
         }
     }
     app.plugins.install(&name, &component, &bytes, source).context(tried)?;
@@ -117,7 +133,10 @@ fn list(app: &App, printer: &mut Printer) -> Outcome {
                 let component = &found.component;
                 plugins.push(installed_json(&name, component, found.is_builtin));
                 let (version, digest) = (&component.manifest.version, short(&component.digest));
-                lines.push(format!("{name:<16} {version:<10} {digest}  {}", consent::publisher(component, found.is_builtin)));
+                lines.push(format!(
+                    "{name:<16} {version:<10} {digest}  {}",
+                    consent::publisher(component, found.is_builtin)
+                ));
             }
             Err(error) => {
                 plugins.push(json!({ "name": name, "error": error.to_string() }));
@@ -152,8 +171,13 @@ fn info(app: &App, printer: &mut Printer, name: &str) -> Outcome {
 
 fn remove(app: &App, printer: &mut Printer, name: &str) -> Outcome {
     let tried = || format!("can't remove `{name}`");
-    let users: Vec<&str> =
-        app.config.providers.iter().filter(|(_, config)| config.plugin == name).map(|(name, _)| name.as_str()).collect();
+    let users: Vec<&str> = app
+        .config
+        .providers
+        .iter()
+        .filter(|(_, config)| config.plugin == name)
+        .map(|(name, _)| name.as_str())
+        .collect();
     if !users.is_empty() {
         let what = format!("the provider `{}` uses it", users.join("`, `"));
         return Err(Failure::new(Kind::Conflict, what).with_hint("`forge provider remove` them first")).context(tried);
@@ -169,7 +193,8 @@ fn remove(app: &App, printer: &mut Printer, name: &str) -> Outcome {
 
 fn verify(app: &App, printer: &mut Printer, name: Option<&str>) -> Outcome {
     let installed = app.plugins.installed()?;
-    let chosen: Vec<(&String, &Installed)> = installed.iter().filter(|(known, _)| name.is_none_or(|name| name == *known)).collect();
+    let chosen: Vec<(&String, &Installed)> =
+        installed.iter().filter(|(known, _)| name.is_none_or(|name| name == *known)).collect();
     if let Some(name) = name
         && chosen.is_empty()
         && !app.plugins.builtins().any(|id| id == name)

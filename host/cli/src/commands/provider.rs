@@ -2,10 +2,10 @@
 
 mod add;
 
+use forge_core::Kind;
 use forge_core::config::LOCAL;
 use forge_core::grant::Grant;
 use forge_core::home;
-use forge_core::Kind;
 use forge_core::provider::Failure;
 use serde_json::{Value as Json, json};
 use toml_edit::DocumentMut;

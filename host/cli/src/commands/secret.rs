@@ -26,6 +26,9 @@ const LONGEST: u64 = 16 << 20;
 /// Names of one page of a listing.
 const PAGE: u32 = 1_000;
 
+/// Pages of one listing: a server can nest folders without end, and a plugin can page without end.
+const PAGES: u32 = 10_000;
+
 pub(crate) async fn run(app: &App, printer: &mut Printer, command: Secret) -> Outcome {
     match command {
         Secret::Get { reference, out, raw } => get(app, printer, &reference, out.as_deref(), raw).await,
@@ -68,15 +71,17 @@ async fn get(app: &App, printer: &mut Printer, text: &str, out: Option<&Path>, r
     let is_terminal = io::stdout().is_terminal();
     // Binary bytes can drive a terminal.
     if is_terminal && !raw && !is_text(value.expose()) {
-        return Err(usage("the value is binary").with_hint("write it to a file with `--out FILE`, or print it all the same with `--raw`"))
-            .context(tried);
+        return Err(usage("the value is binary")
+            .with_hint("write it to a file with `--out FILE`, or print it all the same with `--raw`"))
+        .context(tried);
     }
     printer.data(value.expose())?;
     if is_terminal { printer.data(b"\n") } else { Ok(()) }
 }
 
 fn is_text(bytes: &[u8]) -> bool {
-    std::str::from_utf8(bytes).is_ok_and(|text| !text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')))
+    std::str::from_utf8(bytes)
+        .is_ok_and(|text| !text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')))
 }
 
 fn shown(reference: &Reference, secret: &Stored, value: &Value) -> Json {
@@ -84,7 +89,8 @@ fn shown(reference: &Reference, secret: &Stored, value: &Value) -> Json {
         Ok(text) => ("value", text.to_owned()),
         Err(_) => ("value_base64", base64::engine::general_purpose::STANDARD.encode(value.expose())),
     };
-    let tags: serde_json::Map<String, Json> = secret.tags.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    let tags: serde_json::Map<String, Json> =
+        secret.tags.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     json!({
         "reference": reference.to_string(),
         name: value,
@@ -128,7 +134,8 @@ async fn set(
 fn value(printer: &Printer, from_file: Option<&Path>, keep_newline: bool) -> Outcome<Zeroizing<Vec<u8>>> {
     if let Some(path) = from_file {
         let path = crate::environment::absolute(path)?;
-        let path = std::fs::canonicalize(&path).map_err(|error| usage(format!("can't read `{}`: {error}", path.display())))?;
+        let path =
+            std::fs::canonicalize(&path).map_err(|error| usage(format!("can't read `{}`: {error}", path.display())))?;
         let found = home::read(&path, LONGEST)?;
         return found.map(Zeroizing::new).ok_or_else(|| usage(format!("there is no file `{}`", path.display())));
     }
@@ -136,7 +143,8 @@ fn value(printer: &Printer, from_file: Option<&Path>, keep_newline: bool) -> Out
         if !printer.is_interactive() {
             return Err(usage("there is no value: pipe it in, or name a file with `--from-file`"));
         }
-        let typed = rpassword::prompt_password("value: ").map_err(|error| usage(format!("can't ask for the value: {error}")))?;
+        let typed = rpassword::prompt_password("value: ")
+            .map_err(|error| usage(format!("can't ask for the value: {error}")))?;
         return Ok(typed.into_bytes().into());
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(64 << 10));
@@ -174,7 +182,10 @@ async fn list(app: &App, printer: &mut Printer, prefix: Option<&str>) -> Outcome
     let resolver = app.resolver()?;
     let mut secrets = Vec::new();
     let mut cursor = None;
-    loop {
+    for page in 0.. {
+        if page == PAGES {
+            return Err(Failure::new(Kind::TooLarge, format!("the listing does not end after {PAGES} pages"))).context(tried);
+        }
         let target = Target { provider: provider.as_deref(), path: &prefix, version: None };
         let page = resolver.list(target, cursor.as_deref(), PAGE).await.context(tried)?;
         for entry in page.entries {

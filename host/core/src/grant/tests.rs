@@ -67,7 +67,8 @@ fn grant(read_only: bool) -> Grant {
 
 #[test]
 fn routes_count_only_while_their_condition_holds() {
-    let expand = |version| Asks::expand(&manifest(), &settings(&[("address", "https://v"), ("kv-version", version)])).unwrap();
+    let expand =
+        |version| Asks::expand(&manifest(), &settings(&[("address", "https://v"), ("kv-version", version)])).unwrap();
     let paths = |asks: Asks| asks.routes.iter().map(|route| route.path.to_string()).collect::<Vec<_>>();
     assert_eq!(paths(expand("2")), ["/v1/secret/data/**", "/v1/secret/data/**"]);
     assert_eq!(paths(expand("1")), ["/v1/secret/**"]);
@@ -92,7 +93,13 @@ fn settings_that_do_not_fit_are_named() {
 
 #[test]
 fn a_host_cannot_be_made_of_free_text_or_wildcards() {
-    for url in ["https://*.example.com/a", "https://{mount}.example.com/a", "https://{kv-version}/a", "https://u:p@h/a", "{address}"] {
+    for url in [
+        "https://*.example.com/a",
+        "https://{mount}.example.com/a",
+        "https://{kv-version}/a",
+        "https://u:p@h/a",
+        "{address}",
+    ] {
         let text = MANIFEST.replace("{address}/v1/{mount}/**", url);
         let manifest = Manifest::parse(text.as_bytes()).unwrap();
         let given = settings(&[("address", "https://v"), ("kv-version", "1")]);
@@ -112,7 +119,9 @@ fn a_grant_does_not_hold_for_another_digest_or_another_plugin() {
 
 #[test]
 fn a_newer_builtin_may_use_new_routes_but_no_new_origin() {
-    let more = format!("{MANIFEST}\n[[route]]\nability = \"read\"\nmethods = [\"GET\"]\nurl = \"{{address}}/v1/{{mount}}/metadata/**\"\n");
+    let more = format!(
+        "{MANIFEST}\n[[route]]\nability = \"read\"\nmethods = [\"GET\"]\nurl = \"{{address}}/v1/{{mount}}/metadata/**\"\n"
+    );
     let newer = Manifest::parse(more.as_bytes()).unwrap();
     assert_eq!(grant(false).for_plugin(&newer, "", true).unwrap().routes.len(), 3);
     let elsewhere = more.replace("{address}/v1/{mount}/metadata/**", "https://elsewhere.example/a");

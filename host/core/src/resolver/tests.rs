@@ -34,7 +34,13 @@ impl SecretProvider for Memory {
     async fn put(&self, _: &CallLog, _: &str, _: &[u8], _: &PutOptions) -> Result<SecretVersion, Failure> {
         let state = VersionState::Enabled;
         Ok(SecretVersion {
-            id: "1".to_owned(), created_at: None, expires_at: None, state, labels: Vec::new(), current: true, attributes: Vec::new(),
+            id: "1".to_owned(),
+            created_at: None,
+            expires_at: None,
+            state,
+            labels: Vec::new(),
+            current: true,
+            attributes: Vec::new(),
         })
     }
     async fn delete(&self, _: &CallLog, _: &str) -> Result<bool, Failure> {

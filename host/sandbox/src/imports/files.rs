@@ -41,7 +41,14 @@ fn told(kind: Kind) -> types::Error {
         Kind::Integrity => types::ErrorKind::Upstream,
         _ => types::ErrorKind::Internal,
     };
-    types::Error { kind, message: String::new(), status: None, code: None, retry_after_ms: None, attributes: Vec::new() }
+    types::Error {
+        kind,
+        message: String::new(),
+        status: None,
+        code: None,
+        retry_after_ms: None,
+        attributes: Vec::new(),
+    }
 }
 
 impl files::Host for State {
@@ -70,7 +77,11 @@ impl files::Host for State {
         Ok(self.in_directory(|directory| {
             let (listed, more) = directory.list(&prefix, cursor.as_deref(), limit)?;
             let next = listed.last().filter(|_| more).map(|last| last.path.clone());
-            let entry = |file: crate::directory::Listed| files::Entry { path: file.path, size: file.size, modified_at: file.modified_at };
+            let entry = |file: crate::directory::Listed| files::Entry {
+                path: file.path,
+                size: file.size,
+                modified_at: file.modified_at,
+            };
             Ok((listed.into_iter().map(entry).collect(), next))
         }))
     }

@@ -33,7 +33,8 @@ pub(super) async fn run(app: &App, printer: &mut Printer, arguments: Add) -> Out
     let found = app.plugins.find(&arguments.plugin).context(tried)?;
     let manifest = &found.component.manifest;
     let given = settings(manifest, &arguments.settings).context(tried)?;
-    let asks = Asks::expand(manifest, &given).map_err(Failure::from).map_err(|failure| with_settings(failure, manifest));
+    let asks =
+        Asks::expand(manifest, &given).map_err(Failure::from).map_err(|failure| with_settings(failure, manifest));
     let asks = asks.context(tried)?;
     let discoverable = asks.discoverable(manifest).context(tried)?;
     let mut origins = asks.origins();
@@ -48,10 +49,21 @@ pub(super) async fn run(app: &App, printer: &mut Printer, arguments: Add) -> Out
         addresses.push((origin.clone(), found));
     }
     let credential = credential_grant(app, printer, &arguments, manifest, &origins).context(tried)?;
+    // A login that lives elsewhere is an origin too, and its network is recorded like that of any other.
+    let login = credential.as_ref().and_then(|credential| credential.parameters.get("login-endpoint"));
+    if let Some(origin) = login.filter(|origin| !networks.contains_key(*origin)) {
+        let (class, found) = forge_broker::network_class(origin, None).await.context(tried)?;
+        networks.insert(origin.clone(), class);
+        addresses.push((origin.clone(), found));
+    }
     let mut grant = Grant {
         schema_version: SCHEMA_VERSION,
         provider: name.clone(),
-        plugin: if found.is_builtin { PluginPin::Builtin(manifest.id.clone()) } else { PluginPin::Digest(found.component.digest.clone()) },
+        plugin: if found.is_builtin {
+            PluginPin::Builtin(manifest.id.clone())
+        } else {
+            PluginPin::Digest(found.component.digest.clone())
+        },
         settings: asks.settings,
         routes: asks.routes,
         directories: asks.directories,
@@ -83,7 +95,10 @@ pub(super) async fn run(app: &App, printer: &mut Printer, arguments: Add) -> Out
     if printer.is_json() {
         return printer.object(as_json(&grant));
     }
-    printer.note(&format!("added `{name}`:\n\n{}", consent::grant(&grant, &found.component, found.is_builtin, &[], &addresses)));
+    printer.note(&format!(
+        "added `{name}`:\n\n{}",
+        consent::grant(&grant, &found.component, found.is_builtin, &[], &addresses)
+    ));
     printer.note(&format!("`forge secret get store://{name}/PATH` reads a secret"));
     Ok(())
 }
@@ -96,7 +111,8 @@ fn check_name(app: &App, name: &str) -> Outcome {
         return Err(usage("`local` is the embedded store and always there; choose another name"));
     }
     if app.config.providers.contains_key(name) {
-        return Err(Failure::new(Kind::Conflict, "there is a provider of this name").with_hint(format!("`forge provider remove {name}` removes it")));
+        return Err(Failure::new(Kind::Conflict, "there is a provider of this name")
+            .with_hint(format!("`forge provider remove {name}` removes it")));
     }
     Ok(())
 }
@@ -108,8 +124,10 @@ fn settings(manifest: &Manifest, typed: &[String]) -> Outcome<Settings> {
         let Some((name, text)) = text.split_once('=') else {
             return Err(usage("`--set` takes NAME=VALUE"));
         };
-        let is_path = manifest.setting(name).is_some_and(|ask| matches!(ask.kind, SettingKind::Directory | SettingKind::File));
-        let text = if is_path { environment::absolute(Path::new(text))?.display().to_string() } else { text.to_owned() };
+        let is_path =
+            manifest.setting(name).is_some_and(|ask| matches!(ask.kind, SettingKind::Directory | SettingKind::File));
+        let text =
+            if is_path { environment::absolute(Path::new(text))?.display().to_string() } else { text.to_owned() };
         // Normalised here, so that the configuration says what the grant says.
         let text = match manifest.setting(name) {
             Some(ask) => ask.kind.normalise(name, &text)?,
@@ -124,7 +142,11 @@ fn settings(manifest: &Manifest, typed: &[String]) -> Outcome<Settings> {
 
 fn with_settings(failure: Failure, manifest: &Manifest) -> Failure {
     let known: Vec<String> = manifest.settings.iter().map(|setting| format!("`{}`", setting.name)).collect();
-    if known.is_empty() { failure } else { failure.with_hint(format!("`{}` has the settings {}; say `--set NAME=VALUE`", manifest.id, known.join(", "))) }
+    if known.is_empty() {
+        failure
+    } else {
+        failure.with_hint(format!("`{}` has the settings {}; say `--set NAME=VALUE`", manifest.id, known.join(", ")))
+    }
 }
 
 fn certificates(path: &Path) -> Outcome<String> {
@@ -155,12 +177,18 @@ fn credential_grant(
     }
     // A kind owns the rules for its routes, so the plugin's routes were checked against the kind it asks for.
     if asked.is_some_and(|asked| asked != typed.kind) {
-        return Err(usage(format!("plugin `{}` works with a credential of the kind `{}`", manifest.id, asked.unwrap_or_default())));
+        return Err(usage(format!(
+            "plugin `{}` works with a credential of the kind `{}`",
+            manifest.id,
+            asked.unwrap_or_default()
+        )));
     }
     let typed = credential::completed(typed, &app.home, &arguments.name, printer)?;
     let mut audience: Vec<String> = Vec::new();
     for origin in &arguments.credential_audience {
-        audience.push(forge_core::setting::origin(origin).map_err(|rule| usage(format!("`--credential-audience` {rule}")))?);
+        audience.push(
+            forge_core::setting::origin(origin).map_err(|rule| usage(format!("`--credential-audience` {rule}")))?,
+        );
     }
     match origins {
         _ if !audience.is_empty() => {}
@@ -193,7 +221,8 @@ async fn discover(app: &App, found: &Found, grant: &mut Grant) -> Outcome<Vec<St
         // Nothing is missing, so the provider may be added while its server is away.
         Err(failure) if is_complete => return Ok(vec![format!("it does not work now: {}", failure.what)]),
         Err(failure) => {
-            let names: Vec<&str> = manifest.settings.iter().filter(|ask| ask.discovered).map(|ask| ask.name.as_str()).collect();
+            let names: Vec<&str> =
+                manifest.settings.iter().filter(|ask| ask.discovered).map(|ask| ask.name.as_str()).collect();
             let hint = format!("`--set {}=…` says what could not be discovered", names.join("=… --set "));
             let hint = failure.hint.clone().map_or(hint.clone(), |first| format!("{first}; or {hint}"));
             return Err(failure.with_hint(hint)).context(|| "its check failed".to_owned());
@@ -209,7 +238,10 @@ async fn discover(app: &App, found: &Found, grant: &mut Grant) -> Outcome<Vec<St
     }
     let asks = Asks::expand(manifest, &settings)?;
     if let Some(origin) = asks.origins().into_iter().find(|origin| !grant.networks.contains_key(origin)) {
-        return Err(Failure::new(Kind::NotGranted, format!("what it discovered leads to {origin}, which nobody allowed")));
+        return Err(Failure::new(
+            Kind::NotGranted,
+            format!("what it discovered leads to {origin}, which nobody allowed"),
+        ));
     }
     grant.settings = asks.settings;
     grant.routes = asks.routes;
@@ -241,11 +273,13 @@ fn record(app: &App, arguments: &Add, given: &Settings, grant: &Grant) -> Outcom
         let mut provider = Table::new();
         provider.insert("plugin", value(&arguments.plugin));
         if !given.is_empty() {
-            let settings: toml_edit::InlineTable = given.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+            let settings: toml_edit::InlineTable =
+                given.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
             provider.insert("settings", value(settings));
         }
         if let Some(credential) = &grant.credential {
-            provider.insert("credential", value(toml_edit::InlineTable::from_iter([("kind", credential.kind.as_str())])));
+            provider
+                .insert("credential", value(toml_edit::InlineTable::from_iter([("kind", credential.kind.as_str())])));
         }
         let providers = document.entry("providers").or_insert_with(|| {
             let mut table = Table::new();
