@@ -175,7 +175,7 @@ fn a_manifest_that_can_not_be_read_is_not_repeated() {
     let manifest = format!("{HEAD}\npassword = hunter2-in-the-wrong-place\n");
     refused(&pack(&attacker(), &manifest), 2, "line").never_shows("hunter2");
     let mut bytes = pack(&attacker(), &Ask::new().manifest());
-    let at = bytes.windows(11).position(|window| window == b"An attacker").unwrap();
+    let at = bytes.windows(12).rposition(|window| window == b"\"An attacker").unwrap() + 1;
     bytes[at] = 0xff;
     refused(&bytes, 2, "UTF-8");
 }

@@ -17,7 +17,9 @@ use forge_tests::servers::hostile::Hostile;
 use forge_tests::world::World;
 
 /// The credential of every attacked provider; it is looked for wherever it does not belong.
-const CANARY: &str = "canary-9vX2qLm4Rt7KwZ1s";
+const CANARY: &str = "canary-9vX2qLm4Rt7K+w\"Z1s=";
+/// Its beginning, which looks the same in every encoding of texts.
+const TRACE: &str = "canary-9vX2qLm4Rt7K";
 
 /// What an attacker asks for in its manifest, and what the user grants it.
 #[derive(Clone)]
@@ -200,8 +202,8 @@ impl Stage {
     #[track_caller]
     fn attack(&self, attack: &str) -> Outcome {
         let outcome = self.world.forge(["-v", "secret", "get", &format!("store://evil/{attack}")]);
-        outcome.never_shows(CANARY);
-        self.world.keeps_nowhere(CANARY);
+        outcome.never_shows(TRACE);
+        self.world.keeps_nowhere(TRACE);
         outcome
     }
 

@@ -2,7 +2,7 @@
 
 use forge_tests::servers::behaviour::LOOT;
 
-use super::{Ask, CANARY, Stage};
+use super::{Ask, CANARY, Stage, TRACE};
 
 /// A stage whose attacker asks the granted server for what it does under this name.
 #[track_caller]
@@ -68,13 +68,13 @@ fn a_credential_that_a_server_sends_back_does_not_reach_the_guest() {
 fn a_reflected_credential_is_told_in_json_and_audit_without_being_shown() {
     let stage = stage("reflect", Ask::new());
     let outcome = stage.world.forge(["--json", "secret", "get", "store://evil/request"]);
-    outcome.exits(11).stdout_is("").never_shows(CANARY);
+    outcome.exits(11).stdout_is("").never_shows(TRACE);
     assert_eq!(outcome.error_json()["error"]["kind"], "credential-reflected");
     let audit = stage.world.audit();
     let request = audit.iter().find(|record| record["event"] == "request").unwrap();
     assert_eq!(request["outcome"], "credential-reflected");
     assert_eq!(audit.last().unwrap()["outcome"], "credential-reflected");
-    stage.world.keeps_nowhere(CANARY);
+    stage.world.keeps_nowhere(TRACE);
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn a_credential_that_does_not_fit_is_refused_and_not_repeated() {
     for credential in [
         "vault-token,hunter2-typed-by-mistake",
         "vault-token,token=hunter2-typed-by-mistake",
-        "vault-token,token=file:relative",
+        "vault-token,token=file:",
         "vault-token,method=hunter2",
         "vault-token,method=approle",
         "vault-token,method=approle,role-id=env:R,token=env:T",
@@ -112,8 +112,8 @@ fn a_configuration_that_can_not_be_read_is_told_by_its_line_and_never_repeated()
         std::fs::write(world.config(), text).unwrap();
         get(&world, "a").exits(2).stderr_has("config.toml").stderr_has("line").never_shows("hunter2");
     }
-    let named = world.forge(["--config", "/nowhere/config.toml", "secret", "get", "a"]);
-    named.exits(2).stderr_has("/nowhere/config.toml");
+    let missing = world.path("missing.toml").to_str().unwrap().to_owned();
+    world.forge(["--config", &missing, "secret", "get", "a"]).exits(2).stderr_has(&missing);
 }
 
 #[test]
@@ -134,9 +134,10 @@ fn a_command_that_does_not_exist_is_a_usage_error() {
 fn a_value_is_never_an_argument_and_a_file_that_is_not_there_is_told() {
     let world = World::new();
     world.forge(["secret", "set", "a", "hunter2"]).exits(2);
-    let outcome = world.forge(["secret", "set", "a", "--from-file", "/nowhere/value"]);
+    let missing = world.path("missing").to_str().unwrap().to_owned();
+    let outcome = world.forge(["secret", "set", "a", "--from-file", &missing]);
     assert_ne!(outcome.code, Some(0));
-    outcome.stderr_has("/nowhere/value");
+    outcome.stderr_has(&missing);
     get(&world, "a").exits(3);
     let file = world.file("value", b"from\xffa file\n");
     world.forge(["secret", "set", "a", "--from-file", &file]).succeeds();

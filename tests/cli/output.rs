@@ -76,7 +76,9 @@ fn a_value_goes_into_a_private_file_where_one_is_named() {
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     world.forge(["secret", "get", "a", "--out", out]).succeeds();
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-    world.forge(["secret", "get", "a", "--out", "/nowhere/value"]).exits(1).stdout_is("").never_shows("into a file");
+    // A file stands where a folder would have to be.
+    let below = format!("{out}/below");
+    world.forge(["secret", "get", "a", "--out", &below]).exits(1).stdout_is("").never_shows("into a file");
 }
 
 #[test]

@@ -197,7 +197,11 @@ fn reflect(stream: &mut TcpStream, request: &Received, form: &Form) -> Result<()
             whole(stream, 200, &[], body.as_bytes())
         }
         Form::Url => {
-            let body = each(&|value| value.bytes().map(|byte| format!("%{byte:02X}")).collect());
+            let encode = |byte: u8| match byte {
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+                _ => format!("%{byte:02X}"),
+            };
+            let body = each(&|value| value.bytes().map(encode).collect());
             whole(stream, 200, &[], body.as_bytes())
         }
     }

@@ -12,7 +12,6 @@ pub(super) fn run(rest: &str) -> Loot {
 
 #[inline(never)]
 fn down(depth: u64) -> u64 {
-    // The frame is larger than a register, so that neither compiler makes a loop of it.
-    let frame = black_box([depth; 16]);
-    if depth == 0 { 0 } else { down(depth - 1) + u64::from(frame.iter().all(|word| *word == depth)) }
+    // Nobody may know what comes back, or a compiler makes a loop of it.
+    if depth == 0 { 0 } else { black_box(down(depth - 1)) + 1 }
 }

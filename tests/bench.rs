@@ -1,0 +1,162 @@
+//! `make bench`: medians and ratios of one run, measured on the real program, a real server and the real plugins.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::indexing_slicing, reason = "a bench prints, and fails by panicking")]
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use forge_broker::{Egress, Error, Options, Request, Source, Sources};
+use forge_core::grant::Grant;
+use forge_core::home::Home;
+use forge_core::provider::{CallLog, SecretProvider as _};
+use forge_sandbox::{Doors, Found, Sandbox};
+use forge_tests::servers::openbao::{OpenBao, ROOT};
+use forge_tests::world::{World, program, root};
+use secrecy::SecretString;
+
+/// How often each thing is done; the median of so many moves by a few per cent between runs.
+const PROCESSES: usize = 200;
+const CALLS: usize = 1_000;
+const INSTALLS: usize = 7;
+
+/// Gives the root token of the bench's own server.
+struct Root;
+
+#[async_trait]
+impl Sources for Root {
+    async fn read(&self, _: &Source) -> Result<SecretString, Error> {
+        Ok(SecretString::from(ROOT))
+    }
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+/// Runs each of several commands `rounds` times, turn by turn, so that what disturbs one disturbs all.
+fn turn_by_turn(rounds: usize, commands: &mut [(&str, Command)]) -> Vec<Duration> {
+    let mut times = vec![Vec::new(); commands.len()];
+    for round in 0..rounds + 5 {
+        for (at, (name, command)) in commands.iter_mut().enumerate() {
+            let begun = Instant::now();
+            let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+            let took = begun.elapsed();
+            assert!(status.success(), "`{name}` failed");
+            // The first rounds warm the caches.
+            if round >= 5 {
+                times[at].push(took);
+            }
+        }
+    }
+    times.into_iter().map(median).collect()
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+fn row(name: &str, time: Duration, against: Option<(&str, Duration)>) {
+    let ratio = against.map_or(String::new(), |(other, base)| {
+        format!("{:6.2} x {other}", time.as_secs_f64() / base.as_secs_f64())
+    });
+    println!("  {name:<44} {:9.3} ms  {ratio}", milliseconds(time));
+}
+
+/// `forge secret get`, as a shell would start it in this world.
+fn get(world: &World, reference: &str) -> Command {
+    let mut command = Command::new(program());
+    command.args(["secret", "get", reference]).env_clear().env("HOME", world.home()).env("VAULT_TOKEN", ROOT);
+    command
+}
+
+fn processes(world: &World, server: &OpenBao) {
+    let nothing = Command::new(program().with_file_name("nothing"));
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--fail", "--noproxy", "*", "-H", &format!("X-Vault-Token: {ROOT}")]);
+    curl.arg(format!("{}/v1/secret/data/bench", server.address()));
+    let mut commands = [
+        ("nothing", nothing),
+        ("forge secret get bench", get(world, "bench")),
+        ("curl", curl),
+        ("forge secret get store://bao/bench", get(world, "store://bao/bench")),
+    ];
+    let times = turn_by_turn(PROCESSES, &mut commands);
+    println!("whole processes, median of {PROCESSES}, audit on, compile cache warm");
+    row("an empty program with clap", times[0], None);
+    row("secret get, local store", times[1], Some(("the empty program", times[0])));
+    row("curl, from OpenBao", times[2], None);
+    row("secret get, from OpenBao", times[3], Some(("curl", times[2])));
+}
+
+fn found(wasm: &Path) -> Found {
+    let bytes = std::fs::read(wasm).unwrap();
+    Found { component: forge_sandbox::inspect(&bytes).unwrap(), bytes: bytes.into(), is_builtin: true }
+}
+
+/// The same request through the same broker, once sent by the host itself and once by a guest in a fresh instance.
+async fn calls(home: &Home, grant: &Grant, plugins: &Path, address: &str) {
+    let egress = Egress::open(grant, &Options::new(Arc::new(Root))).unwrap();
+    let sandbox = Sandbox::start(home).unwrap();
+    let doors = Doors { egress: Some(Arc::clone(&egress)), ..Doors::default() };
+    let provider = sandbox.open(&found(&plugins.join("vault.wasm")), grant, doors).unwrap();
+    let url = format!("{address}/v1/secret/data/bench");
+    let (mut native, mut sandboxed) = (Vec::new(), Vec::new());
+    for round in 0..CALLS + 20 {
+        let begun = Instant::now();
+        let request = Request { method: "GET".to_owned(), url: url.clone(), headers: Vec::new(), body: Vec::new() };
+        let answer = egress.call().send(request).await.unwrap();
+        let document: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        assert!(document["data"]["data"]["value"].is_string());
+        let middle = Instant::now();
+        let secret = provider.get(&CallLog::default(), "bench", None).await.unwrap().unwrap();
+        let end = Instant::now();
+        assert!(!secret.value.is_empty());
+        if round >= 20 {
+            native.push(middle - begun);
+            sandboxed.push(end - middle);
+        }
+    }
+    let (native, sandboxed) = (median(native), median(sandboxed));
+    println!("\none read over a live connection, median of {CALLS}");
+    row("the request made natively, JSON parsed", native, None);
+    row("through a fresh instance of the plugin", sandboxed, Some(("native", native)));
+    println!("  {:<44} {:9.1} us", "what the sandbox adds", (sandboxed.as_secs_f64() - native.as_secs_f64()) * 1e6);
+}
+
+fn installs(component: &Path) {
+    let digest = forge_sandbox::digest(&std::fs::read(component).unwrap());
+    let mut times = Vec::new();
+    for _ in 0..INSTALLS {
+        let world = World::new();
+        let begun = Instant::now();
+        let path = component.to_str().unwrap();
+        world.forge(["plugin", "install", path, "--as", "fresh", "--yes", "--sha256", &digest]).exits(0);
+        times.push(begun.elapsed());
+    }
+    println!("\ninstall with compilation, median of {INSTALLS}, {} KiB", std::fs::metadata(component).unwrap().len() >> 10);
+    row("plugin install", median(times), None);
+}
+
+fn main() {
+    let server = OpenBao::start();
+    let world = World::new();
+    world.command(["secret", "set", "bench"]).input("a value of usual length").run().exits(0);
+    let address = format!("address={}", server.address());
+    let add = ["provider", "add", "bao", "--plugin", "vault", "--set", &address, "--yes"];
+    world.command(add).variable("VAULT_TOKEN", ROOT).run().exits(0);
+    let set = world.command(["secret", "set", "store://bao/bench"]).variable("VAULT_TOKEN", ROOT);
+    set.input("a value of usual length").run().exits(0);
+    processes(&world, &server);
+    let home = Home { config: world.home().join(".config/forge"), data: world.data(), cache: world.cache() };
+    let grant = std::fs::read(home.grant_file("bao")).unwrap();
+    let grant: Grant = serde_json::from_slice(&grant).unwrap();
+    let plugins = root().join("target/plugins");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(calls(&home, &grant, &plugins, server.address()));
+    installs(&plugins.join("vault.wasm"));
+    let size = std::fs::metadata(program()).unwrap().len();
+    println!("\n  {:<44} {:9.1} MiB", "the program with its plugins", size as f64 / f64::from(1 << 20));
+}
