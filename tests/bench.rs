@@ -1,5 +1,11 @@
 //! `make bench`: medians and ratios of one run, measured on the real program, a real server and the real plugins.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::indexing_slicing, reason = "a bench prints, and fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "a bench prints, and fails by panicking"
+)]
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -59,9 +65,8 @@ fn milliseconds(time: Duration) -> f64 {
 }
 
 fn row(name: &str, time: Duration, against: Option<(&str, Duration)>) {
-    let ratio = against.map_or(String::new(), |(other, base)| {
-        format!("{:6.2} x {other}", time.as_secs_f64() / base.as_secs_f64())
-    });
+    let ratio = against
+        .map_or(String::new(), |(other, base)| format!("{:6.2} x {other}", time.as_secs_f64() / base.as_secs_f64()));
     println!("  {name:<44} {:9.3} ms  {ratio}", milliseconds(time));
 }
 
@@ -136,7 +141,10 @@ fn installs(component: &Path) {
         world.forge(["plugin", "install", path, "--as", "fresh", "--yes", "--sha256", &digest]).exits(0);
         times.push(begun.elapsed());
     }
-    println!("\ninstall with compilation, median of {INSTALLS}, {} KiB", std::fs::metadata(component).unwrap().len() >> 10);
+    println!(
+        "\ninstall with compilation, median of {INSTALLS}, {} KiB",
+        std::fs::metadata(component).unwrap().len() >> 10
+    );
     row("plugin install", median(times), None);
 }
 

@@ -36,7 +36,10 @@ fn the_hostile_server_does_what_its_paths_say() {
     assert_ne!(curl(&server, "garbage", &[]).0, 0);
     assert_eq!(curl(&server, "empty-404", &["-w", "%{http_code}"]).1, b"404");
     for status in [503, 503, 200] {
-        assert_eq!(curl(&server, "flaky-2", &["-o", "/dev/null", "-w", "%{http_code}"]).1, status.to_string().into_bytes());
+        assert_eq!(
+            curl(&server, "flaky-2", &["-o", "/dev/null", "-w", "%{http_code}"]).1,
+            status.to_string().into_bytes()
+        );
     }
     let (code, folded) = curl(&server, "gzip-bomb", &[]);
     let unfolded = curl(&server, "gzip-bomb", &["--compressed", "-o", "/dev/null", "-w", "%{size_download}"]);

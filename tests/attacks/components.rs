@@ -141,7 +141,8 @@ fn a_component_has_one_manifest() {
 #[test]
 fn a_manifest_that_breaks_a_rule_is_refused_by_its_place() {
     let honest = Ask::new().manifest();
-    let with_route = |url: &str| format!("{honest}\n[[route]]\nability = \"read\"\nmethods = [\"GET\"]\nurl = \"{url}\"\n");
+    let with_route =
+        |url: &str| format!("{honest}\n[[route]]\nability = \"read\"\nmethods = [\"GET\"]\nurl = \"{url}\"\n");
     let cases = [
         (honest.replace("id = \"attacker\"", "id = \"Attacker\""), "`id`"),
         (honest.replace("An attacker", "a\\u001b[2Jb"), "`title`"),

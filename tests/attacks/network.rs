@@ -23,7 +23,8 @@ fn a_server_of_another_provider_is_not_reached_although_that_provider_is_granted
     stage.add(&Ask::new().target(&format!("{}/v1/secret/data/x", other.origin()))).succeeds();
     let granted = stage.world.path("granted");
     let second = stage.world.command(["provider", "add", "second", "--plugin", "attacker", "--yes"]);
-    let second = second.and(["--set", &format!("origin={}", other.origin()), "--set", &format!("path={}", granted.display())]);
+    let second =
+        second.and(["--set", &format!("origin={}", other.origin()), "--set", &format!("path={}", granted.display())]);
     second.and(["--credential", &Ask::new().credential]).run().succeeds();
     stage.world.forge(["secret", "get", "store://second/harmless"]).succeeds().stdout_is(LOOT);
     let asked = other.received().len();
@@ -66,7 +67,12 @@ fn a_metadata_server_can_not_even_be_granted() {
     let stage = Stage::empty();
     let ask = Ask::new();
     stage.install(&ask).succeeds();
-    for origin in ["http://169.254.169.254", "http://[fd00:ec2::254]", "http://100.100.100.200", "http://[::ffff:169.254.169.254]"] {
+    for origin in [
+        "http://169.254.169.254",
+        "http://[fd00:ec2::254]",
+        "http://100.100.100.200",
+        "http://[::ffff:169.254.169.254]",
+    ] {
         stage.add_at(&ask, origin).exits(8);
     }
     stage.add(&ask).succeeds();
@@ -179,9 +185,12 @@ fn a_method_that_was_not_granted_is_refused() {
 
 #[test]
 fn a_write_does_not_pass_through_a_read_only_grant() {
-    let ask = Ask::new()
-        .route("write", "PUT", "{origin}/v1/secret/data/**", "")
-        .route("remove", "DELETE", "{origin}/v1/secret/data/**", "");
+    let ask = Ask::new().route("write", "PUT", "{origin}/v1/secret/data/**", "").route(
+        "remove",
+        "DELETE",
+        "{origin}/v1/secret/data/**",
+        "",
+    );
     let set = |stage: &Stage| stage.world.command(["secret", "set", "store://evil/x"]).input("value").run();
     let delete = |stage: &Stage| stage.world.forge(["secret", "delete", "store://evil/x", "--yes"]);
     let open = Stage::new(&ask);

@@ -33,7 +33,10 @@ fn only_the_plain_spelling_passes(plain: &str, twisted: &[&str]) {
 
 #[test]
 fn an_empty_segment_is_refused() {
-    only_the_plain_spelling_passes("/v1/secret/data/a", &["//v1/secret/data/a", "/v1/secret/data//a", "/v1/secret/data/a/"]);
+    only_the_plain_spelling_passes(
+        "/v1/secret/data/a",
+        &["//v1/secret/data/a", "/v1/secret/data//a", "/v1/secret/data/a/"],
+    );
 }
 
 #[test]

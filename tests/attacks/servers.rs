@@ -28,7 +28,10 @@ fn an_answer_may_be_as_long_as_its_route_says() {
     let none = || Ask::new().credential("none");
     let open = stage("reflect", none().with("response-max = 4096"));
     open.attack("request").succeeds().stdout_has("user-agent");
-    stage("reflect", none().with("response-max = 8")).attack("request").exits(2).stderr_has("longer than its route allows");
+    stage("reflect", none().with("response-max = 8"))
+        .attack("request")
+        .exits(2)
+        .stderr_has("longer than its route allows");
 }
 
 #[test]

@@ -13,7 +13,10 @@ use super::{Ask, Stage, digest};
 fn compiled(stage: &Stage, ask: &Ask) -> PathBuf {
     let digest = digest(ask);
     let entries = files(&stage.world.cache());
-    entries.into_iter().find(|entry| entry.to_str().unwrap().contains(&digest)).expect("the compiled plugin is not there")
+    entries
+        .into_iter()
+        .find(|entry| entry.to_str().unwrap().contains(&digest))
+        .expect("the compiled plugin is not there")
 }
 
 #[test]
@@ -164,9 +167,19 @@ fn nothing_is_installed_that_nobody_allowed() {
     stage.install(&Ask::new()).succeeds();
     let granted = stage.world.path("granted");
     let add = stage.world.command(["provider", "add", "evil", "--plugin", "attacker"]);
-    let add = add.and(["--set", &format!("origin={}", stage.server.origin()), "--set", &format!("path={}", granted.display())]);
+    let add = add.and([
+        "--set",
+        &format!("origin={}", stage.server.origin()),
+        "--set",
+        &format!("path={}", granted.display()),
+    ]);
     let asked = add.and(["--credential", &Ask::new().credential]).run();
-    asked.exits(8).stderr_has("loopback").stderr_has("without TLS").stderr_has("env:CANARY").stderr_has(granted.to_str().unwrap());
+    asked
+        .exits(8)
+        .stderr_has("loopback")
+        .stderr_has("without TLS")
+        .stderr_has("env:CANARY")
+        .stderr_has(granted.to_str().unwrap());
     stage.world.forge(["secret", "get", "store://evil/harmless"]).exits(3).stderr_has("no provider");
     stage.server.was_never_asked();
 }
@@ -186,7 +199,10 @@ fn a_configuration_that_was_changed_behind_its_grant_is_not_followed() {
     // A provider that is only configured has nothing.
     std::fs::remove_file(stage.world.data().join("grants/evil.json")).unwrap();
     stage.world.forge(["secret", "get", "store://evil/harmless"]).exits(8).stderr_has("granted");
-    let written = format!("{text}\n[providers.second]\nplugin = \"attacker\"\nsettings = {{ origin = \"{}\" }}\n", other.origin());
+    let written = format!(
+        "{text}\n[providers.second]\nplugin = \"attacker\"\nsettings = {{ origin = \"{}\" }}\n",
+        other.origin()
+    );
     std::fs::write(stage.world.config(), written).unwrap();
     stage.world.forge(["secret", "get", "store://second/harmless"]).exits(8).stderr_has("granted");
     other.was_never_asked();

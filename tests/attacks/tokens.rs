@@ -28,7 +28,8 @@ fn world(server: &OpenBao, ask: &Ask) -> World {
     world.install(&pack(&attacker(), &ask.manifest())).succeeds();
     let granted = world.path("granted");
     let run = world.command(["provider", "add", "evil", "--plugin", "attacker", "--yes"]);
-    let run = run.and(["--set", &format!("origin={}", server.address()), "--set", &format!("path={}", granted.display())]);
+    let run =
+        run.and(["--set", &format!("origin={}", server.address()), "--set", &format!("path={}", granted.display())]);
     run.and(["--credential", &ask.credential]).run().succeeds();
     world
 }
@@ -45,7 +46,8 @@ fn a_guest_does_not_make_a_token_of_the_hosts() {
     }
     server.root("DELETE", "sys/policies/acl/everything", "").has_status(204);
     let world = world(&server, &ask());
-    let tokens_before = server.root("LIST", "auth/token/accessors", "").json()["data"]["keys"].as_array().unwrap().len();
+    let tokens_before =
+        server.root("LIST", "auth/token/accessors", "").json()["data"]["keys"].as_array().unwrap().len();
     for (way, _, _) in WAYS {
         let outcome = world.forge(["-v", "secret", "get", &format!("store://evil/token-mint/{way}")]);
         outcome.exits(8).stdout_is("").stderr_has("vault-token").never_shows(ROOT);

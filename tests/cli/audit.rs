@@ -25,7 +25,13 @@ fn every_operation_is_recorded_with_its_outcome_and_without_its_value() {
         .collect();
     assert_eq!(
         told,
-        [("set", "app/db", "ok"), ("get", "app/db", "ok"), ("get", "missing", "ok"), ("list", "app", "ok"), ("delete", "app/db", "ok")]
+        [
+            ("set", "app/db", "ok"),
+            ("get", "app/db", "ok"),
+            ("get", "missing", "ok"),
+            ("list", "app", "ok"),
+            ("delete", "app/db", "ok")
+        ]
     );
     for record in &records {
         assert_eq!(record["schema_version"], 1);

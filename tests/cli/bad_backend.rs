@@ -55,7 +55,9 @@ fn each_status_has_its_exit_code() {
     ] {
         read(&server, &world, behaviour, code);
     }
-    for (behaviour, kind) in [("status-403", "access-denied"), ("status-404", "not-found"), ("status-429", "rate-limited")] {
+    for (behaviour, kind) in
+        [("status-403", "access-denied"), ("status-404", "not-found"), ("status-429", "rate-limited")]
+    {
         let outcome = world.forge(["--json", "secret", "get", &format!("store://bao/{behaviour}")]);
         let error = outcome.error_json();
         assert_eq!(error["error"]["kind"], kind);
@@ -93,7 +95,9 @@ fn a_server_that_is_down_is_unavailable() {
 fn a_write_that_failed_says_so() {
     let server = Hostile::start();
     let world = world(&server.origin());
-    for (behaviour, code) in [("status-403", 4), ("status-500", 6), ("html", 6), ("truncated", 6), ("hang-up", 6), ("redirect", 6)] {
+    for (behaviour, code) in
+        [("status-403", 4), ("status-500", 6), ("html", 6), ("truncated", 6), ("hang-up", 6), ("redirect", 6)]
+    {
         let asked = server.received().len();
         let outcome = set(&world, &format!("store://bao/{behaviour}"), "the value of a failed write");
         outcome.exits(code).stderr_has("error: can't write").never_shows("failed write");

@@ -119,7 +119,12 @@ fn a_configuration_that_can_not_be_read_is_told_by_its_line_and_never_repeated()
 #[test]
 fn a_command_that_does_not_exist_is_a_usage_error() {
     let world = World::new();
-    for arguments in [vec!["sekret"], vec!["secret", "get"], vec!["secret", "get", "a", "b"], vec!["--verbose", "--quiet", "plugin", "list"]] {
+    for arguments in [
+        vec!["sekret"],
+        vec!["secret", "get"],
+        vec!["secret", "get", "a", "b"],
+        vec!["--verbose", "--quiet", "plugin", "list"],
+    ] {
         let mut run = world.command([]);
         for argument in arguments {
             run = run.and([argument]);

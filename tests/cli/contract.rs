@@ -72,13 +72,16 @@ const CASES: [(&str, Case); 17] = [
         assert_eq!(shown.succeeds().json()["value_base64"], "//4AAYBiaW5hcnkA");
     }),
     ("text that looks like something else is text", |subject| {
-        for (name, value) in [("number", "12"), ("list", "[1, 2]"), ("null", "null"), ("quoted", "\"x\""), ("percent", "100%25")] {
+        for (name, value) in
+            [("number", "12"), ("list", "[1, 2]"), ("null", "null"), ("quoted", "\"x\""), ("percent", "100%25")]
+        {
             subject.keeps(&format!("like/{name}"), value.as_bytes());
         }
     }),
     ("a path may have any letters", |subject| {
         subject.keeps("unicode/caf\u{e9} \u{65e5}\u{672c}\u{8a9e}/\u{1f511}", b"found");
-        get(&subject.world, &subject.reference("unicode/caf%C3%A9%20%E6%97%A5%E6%9C%AC%E8%AA%9E/%F0%9F%94%91")).stdout_is("found");
+        get(&subject.world, &subject.reference("unicode/caf%C3%A9%20%E6%97%A5%E6%9C%AC%E8%AA%9E/%F0%9F%94%91"))
+            .stdout_is("found");
         subject.keeps("a.b-c_d~e/f@g+h,i;j=k!l$m&n'o(p)*q", b"marks");
         subject.keeps(&format!("long/{}", "n".repeat(200)), b"long");
     }),
@@ -91,9 +94,13 @@ const CASES: [(&str, Case); 17] = [
         let object = r#"{"empty":"","nested":{"list":[1,"two"]},"null":null,"number":12,"user":"app"}"#;
         let reference = subject.reference("object");
         set(&subject.world, &reference, object).succeeds();
-        for (field, value) in
-            [("user", "app"), ("empty", ""), ("number", "12"), ("/nested/list/1", "two"), ("nested", r#"{"list":[1,"two"]}"#)]
-        {
+        for (field, value) in [
+            ("user", "app"),
+            ("empty", ""),
+            ("number", "12"),
+            ("/nested/list/1", "two"),
+            ("nested", r#"{"list":[1,"two"]}"#),
+        ] {
             get(&subject.world, &format!("{reference}#{field}")).succeeds().stdout_is(value);
         }
         for field in ["missing", "null", "/nested/list/7", "/user/deeper"] {
@@ -169,9 +176,24 @@ const CASES: [(&str, Case); 17] = [
     }),
     ("a malformed reference is refused before anything is asked", |subject| {
         let audited = subject.world.audit().len();
-        for path in ["a//b", "/a", "a/", "a/../b", "../a", "./a", "a/.", "a%2", "a%zz", "a%FF", "a%0Ab", "a?version=", "a?v=1",
-            "a?version=1&version=2", "a#", ""]
-        {
+        for path in [
+            "a//b",
+            "/a",
+            "a/",
+            "a/../b",
+            "../a",
+            "./a",
+            "a/.",
+            "a%2",
+            "a%zz",
+            "a%FF",
+            "a%0Ab",
+            "a?version=",
+            "a?v=1",
+            "a?version=1&version=2",
+            "a#",
+            "",
+        ] {
             get(&subject.world, &subject.reference(path)).exits(2).stdout_is("");
             set(&subject.world, &subject.reference(path), "x").exits(2);
         }
@@ -193,7 +215,13 @@ fn keeps_the_contract(subject: &Subject) {
 #[test]
 fn the_embedded_store_keeps_the_contract() {
     let world = World::new();
-    keeps_the_contract(&Subject { world, provider: "local", compares: true, keeps_versions: false, forgets_names: true });
+    keeps_the_contract(&Subject {
+        world,
+        provider: "local",
+        compares: true,
+        keeps_versions: false,
+        forgets_names: true,
+    });
 }
 
 #[test]
@@ -210,5 +238,11 @@ fn version_1_of_a_real_servers_kv_keeps_the_contract() {
     server.mount("one", 1);
     let world = root_world();
     add_vault(&world, &server, ["--set", "mount=one"]).succeeds();
-    keeps_the_contract(&Subject { world, provider: "bao", compares: false, keeps_versions: false, forgets_names: true });
+    keeps_the_contract(&Subject {
+        world,
+        provider: "bao",
+        compares: false,
+        keeps_versions: false,
+        forgets_names: true,
+    });
 }

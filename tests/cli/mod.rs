@@ -17,7 +17,8 @@ use forge_tests::world::World;
 fn add_vault<const N: usize>(world: &World, server: &OpenBao, more: [&str; N]) -> Outcome {
     let run = world.command(["provider", "add", "bao", "--plugin", "vault", "--yes"]);
     let run = run.and(["--set", &format!("address={}", server.address())]).and(more);
-    let run = if server.address().starts_with("https") { run.and(["--tls-ca", server.ca().to_str().unwrap()]) } else { run };
+    let run =
+        if server.address().starts_with("https") { run.and(["--tls-ca", server.ca().to_str().unwrap()]) } else { run };
     let has_credential = more.contains(&"--credential");
     if has_credential { run.run() } else { run.and(["--credential", "vault-token,token=env:TOKEN"]).run() }
 }

@@ -143,7 +143,10 @@ fn a_token_is_told_what_it_may_not_do() {
     get(&world, "store://bao/app/a").succeeds().stdout_is("x");
     let denied = get(&world, "store://bao/other");
     denied.exits(4).stderr_has("403").stderr_has("hint").never_shows(&token);
-    assert_eq!(world.forge(["--json", "secret", "get", "store://bao/other"]).error_json()["error"]["kind"], "access-denied");
+    assert_eq!(
+        world.forge(["--json", "secret", "get", "store://bao/other"]).error_json()["error"]["kind"],
+        "access-denied"
+    );
     world.forge(["secret", "delete", "store://bao/app/a", "--yes"]).exits(4);
     get(&world, "store://bao/app/a").succeeds().stdout_is("x");
     world.keeps_nowhere(&token);
@@ -177,7 +180,8 @@ fn tls_is_trusted_by_the_ca_that_was_given_and_by_no_other() {
     for certificates in [None, Some(other.ca())] {
         let world = root_world();
         let mut add = world.command(["provider", "add", "bao", "--plugin", "vault", "--yes", "--set", "kv-version=2"]);
-        add = add.and(["--set", &format!("address={}", server.address()), "--credential", "vault-token,token=env:TOKEN"]);
+        add =
+            add.and(["--set", &format!("address={}", server.address()), "--credential", "vault-token,token=env:TOKEN"]);
         if let Some(certificates) = certificates {
             add = add.and(["--tls-ca", certificates.to_str().unwrap()]);
         }
@@ -209,7 +213,10 @@ fn a_server_that_is_sealed_or_down_is_unavailable_and_a_provider_can_be_added_me
     let unknown = add.and(["--credential", "vault-token,token=env:TOKEN"]).run();
     unknown.exits(6).stderr_has("kv-version");
     let add = world.command(["provider", "add", "later", "--plugin", "vault", "--yes", "--set", &address]);
-    add.and(["--set", "kv-version=2", "--credential", "vault-token,token=env:TOKEN"]).run().succeeds().stderr_has("warning");
+    add.and(["--set", "kv-version=2", "--credential", "vault-token,token=env:TOKEN"])
+        .run()
+        .succeeds()
+        .stderr_has("warning");
 }
 
 #[test]
@@ -222,7 +229,8 @@ fn a_credential_may_be_a_secret_of_the_embedded_store() {
     get(&world, "store://bao/a").succeeds().stdout_is("x");
     // Sealed in the local store, and nowhere in the clear.
     world.keeps_nowhere(ROOT);
-    let read = world.audit().iter().filter(|record| record["path"] == "vault/token" && record["operation"] == "get").count();
+    let read =
+        world.audit().iter().filter(|record| record["path"] == "vault/token" && record["operation"] == "get").count();
     assert!(read >= 2, "the reads of the credential are not audited");
 }
 
@@ -253,7 +261,8 @@ fn an_installed_file_does_what_the_built_in_plugin_does() {
     let (file, digest) = (world.file("vault.wasm", &bytes), forge_tests::component::sha256(&bytes));
     world.forge(["plugin", "install", &file, "--as", "mine", "--yes", "--sha256", &digest]).succeeds();
     let add = world.command(["provider", "add", "bao", "--plugin", "mine", "--yes"]);
-    let add = add.and(["--set", &format!("address={}", server.address()), "--credential", "vault-token,token=env:TOKEN"]);
+    let add =
+        add.and(["--set", &format!("address={}", server.address()), "--credential", "vault-token,token=env:TOKEN"]);
     add.run().succeeds();
     set(&world, "store://bao/a", "x").succeeds();
     get(&world, "store://bao/a").succeeds().stdout_is("x");

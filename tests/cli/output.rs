@@ -35,7 +35,8 @@ fn json_is_one_object_with_a_schema_version() {
     let deleted = world.forge(["--json", "secret", "delete", "a", "--yes"]).json();
     assert_eq!(deleted["deleted"], true);
     let plugins = world.forge(["--json", "plugin", "list"]).json();
-    let names: Vec<&str> = plugins["plugins"].as_array().unwrap().iter().map(|plugin| plugin["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        plugins["plugins"].as_array().unwrap().iter().map(|plugin| plugin["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["file", "vault"]);
     world.forge(["--json", "provider", "list"]).json();
     let info = world.forge(["--json", "plugin", "info", "vault"]).json();

@@ -31,7 +31,18 @@ pub struct Curl {
 impl Curl {
     /// A request of this method and URL.
     pub fn new(method: &str, url: &str) -> Self {
-        let fixed = ["--silent", "--max-time", "20", "--noproxy", "*", "--write-out", "\n%{http_code}", "--request", method, url];
+        let fixed = [
+            "--silent",
+            "--max-time",
+            "20",
+            "--noproxy",
+            "*",
+            "--write-out",
+            "\n%{http_code}",
+            "--request",
+            method,
+            url,
+        ];
         Self { arguments: fixed.map(str::to_owned).to_vec() }
     }
 
@@ -84,6 +95,7 @@ impl Fetched {
 fn installed(pattern: &str) -> PathBuf {
     let lib = crate::world::root().join("target/servers/lib");
     let mut pythons = std::fs::read_dir(&lib).into_iter().flatten().flatten();
-    let found = pythons.find_map(|python| Some(python.path().join("site-packages").join(pattern)).filter(|path| path.exists()));
+    let found =
+        pythons.find_map(|python| Some(python.path().join("site-packages").join(pattern)).filter(|path| path.exists()));
     found.unwrap_or_else(|| panic!("`{pattern}` is not below `{}`: run `make setup` first", lib.display()))
 }

@@ -22,7 +22,10 @@ const SOUND: [File<'_>; 9] = [
     ("host/sandbox/src/compiled.rs", "//! Loads.\nfn load() { unsafe { read() } }\n"),
     ("host/broker/src/credential/token.rs", "//! A token of Vault.\nconst NAME: &str = \"x-vault-token\";\n"),
     ("host/cli/src/environment.rs", "//! Reads.\nfn home() { std::env::var_os(\"HOME\"); }\n"),
-    ("plugins/vault/Cargo.toml", "[package]\nname = \"forge-plugin-vault\"\n[dependencies]\nforge-sdk.workspace = true\n"),
+    (
+        "plugins/vault/Cargo.toml",
+        "[package]\nname = \"forge-plugin-vault\"\n[dependencies]\nforge-sdk.workspace = true\n",
+    ),
     ("target/generated.rs", "what is built is nobody's to read"),
 ];
 
@@ -30,11 +33,17 @@ const SOUND: [File<'_>; 9] = [
 const BREAKS: [(&str, File<'_>); 20] = [
     (
         "crates depend on each other only along the arrows",
-        ("host/core/Cargo.toml", "[package]\nname = \"forge-core\"\n[dev-dependencies]\nforge-broker.workspace = true\n"),
+        (
+            "host/core/Cargo.toml",
+            "[package]\nname = \"forge-core\"\n[dev-dependencies]\nforge-broker.workspace = true\n",
+        ),
     ),
     (
         "crates depend on each other only along the arrows",
-        ("plugins/vault/Cargo.toml", "[package]\nname = \"forge-plugin-vault\"\n[dependencies]\nforge-core.workspace = true\n"),
+        (
+            "plugins/vault/Cargo.toml",
+            "[package]\nname = \"forge-plugin-vault\"\n[dependencies]\nforge-core.workspace = true\n",
+        ),
     ),
     (
         "crates depend on each other only along the arrows",
@@ -57,7 +66,10 @@ const BREAKS: [(&str, File<'_>); 20] = [
     ),
     (
         "a library that is one crate's alone is named by no other",
-        ("plugins/vault/Cargo.toml", "[package]\nname = \"forge-plugin-vault\"\n[dependencies]\nweb = { package = \"reqwest\" }\n"),
+        (
+            "plugins/vault/Cargo.toml",
+            "[package]\nname = \"forge-plugin-vault\"\n[dependencies]\nweb = { package = \"reqwest\" }\n",
+        ),
     ),
     (
         "a library that is one crate's alone is named by no other",
@@ -146,7 +158,8 @@ fn a_file_may_have_500_lines_and_no_more() {
 
 #[test]
 fn no_wall_is_without_a_break() {
-    let tried: Vec<&str> = BREAKS.iter().map(|(sentence, _)| *sentence).chain(["no file has more than 500 lines"]).collect();
+    let tried: Vec<&str> =
+        BREAKS.iter().map(|(sentence, _)| *sentence).chain(["no file has more than 500 lines"]).collect();
     for (sentence, _) in WALLS {
         assert!(tried.contains(&sentence), "nothing shows that this can fall: {sentence}");
     }

@@ -42,7 +42,8 @@ struct Named {
 fn manifests(root: &Path) -> Vec<Named> {
     let mut manifests = Vec::new();
     for file in written(root, "Cargo.toml") {
-        let manifest: toml::Table = read(root, &file).parse().unwrap_or_else(|error| panic!("{}: {error}", shown(&file)));
+        let manifest: toml::Table =
+            read(root, &file).parse().unwrap_or_else(|error| panic!("{}: {error}", shown(&file)));
         let Some(name) = manifest.get("package").and_then(|package| package.get("name")?.as_str()) else { continue };
         let mut dependencies = BTreeSet::new();
         collect(&manifest, &mut dependencies);

@@ -12,7 +12,8 @@ const BACKENDS: [&str; 10] =
     ["vault", "openbao", "hashicorp", "aws", "amazon", "azure", "google", "goog", "gcp", "amz"];
 
 /// Rooms that know no backend.
-const NEUTRAL: [&str; 6] = ["host/core/src/", "host/broker/src/", "host/sandbox/src/", "host/cli/src/", "sdk/src/", "wit/"];
+const NEUTRAL: [&str; 6] =
+    ["host/core/src/", "host/broker/src/", "host/sandbox/src/", "host/cli/src/", "sdk/src/", "wit/"];
 
 /// Where a backend may be named in them all the same, and why.
 const NAMING: [(&str, &str); 5] = [
@@ -103,7 +104,9 @@ pub(super) fn lengths(root: &Path) -> Vec<String> {
 
 /// Every file opens with its sentence.
 pub(super) fn openings(root: &Path) -> Vec<String> {
-    let opens = |text: &str| text.strip_prefix("//! ").is_some_and(|rest| rest.starts_with(|c: char| c.is_uppercase() || c == '`'));
+    let opens = |text: &str| {
+        text.strip_prefix("//! ").is_some_and(|rest| rest.starts_with(|c: char| c.is_uppercase() || c == '`'))
+    };
     let sources = written(root, ".rs").into_iter();
     sources.filter(|file| !opens(&read(root, file))).map(|file| shown(&file)).collect()
 }
@@ -160,8 +163,7 @@ pub(super) fn exposures(root: &Path) -> Vec<String> {
 
 /// Only the command line reads the environment.
 pub(super) fn environment(root: &Path) -> Vec<String> {
-    const READING: [&str; 8] =
-        ["var", "var_os", "vars", "vars_os", "args", "args_os", "home_dir", "current_dir"];
+    const READING: [&str; 8] = ["var", "var_os", "vars", "vars_os", "args", "args_os", "home_dir", "current_dir"];
     let reads = |line: &str| {
         line.split("env::").skip(1).any(|rest| words(rest).next().is_some_and(|word| READING.contains(&word)))
             || line.contains("std::env;")

@@ -20,6 +20,9 @@ use crate::{Egress, Request, Response, header, route};
 /// The most requests of one [`Call::send_all`] that are looked at: as many as the largest budget has.
 const MOST_AT_ONCE: usize = 64;
 
+/// The most requests of a call that are recorded: the largest budget with its logins, and the refusals behind it.
+const MOST_RECORDS: usize = 4 * MOST_AT_ONCE;
+
 /// One call of a plugin, from its first request to its last. Its time runs from [`Egress::call`] on.
 #[derive(Debug)]
 pub struct Call {
@@ -56,7 +59,11 @@ impl Call {
             self.note(stop)
         });
         record.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.records.lock().unwrap_or_else(PoisonError::into_inner).push(record);
+        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        // A guest can ask for ever once its budget is spent; the first refusals say all that audit has to know.
+        if records.len() < MOST_RECORDS {
+            records.push(record);
+        }
         outcome
     }
 

@@ -87,7 +87,9 @@ impl Stop {
             }
             Self::Credential(error) => {
                 let what = error.to_string();
-                (2, Verdict { kind: error.kind(), what: what.clone(), hint: error.hint() }, Refusal::Credential(what))
+                // Where the host looks for credentials is nothing that a guest has to know.
+                let told = Refusal::Credential("the host has no credential for this request".to_owned());
+                (2, Verdict { kind: error.kind(), what, hint: error.hint() }, told)
             }
             Self::Failed(_, Failure::Spent(spent)) => {
                 let what = format!("the plugin used up its budget: {spent}");

@@ -92,10 +92,14 @@ impl App {
     }
 
     /// The way of every operation.
-    pub(crate) fn resolver(&self) -> Outcome<Resolver> {
-        let opener = Opener::new(&self.home, &self.config, &self.plugins, self.global.provider.clone());
+    pub(crate) fn resolver(&self) -> Resolver {
+        self.resolver_over(Opener::new(&self.home, &self.config, &self.plugins, self.global.provider.clone()))
+    }
+
+    /// The same over providers that are opened elsewhere, too.
+    pub(crate) fn resolver_over(&self, opener: Opener) -> Resolver {
         let caller = Caller { user: environment::user() };
         let cache = Cache::new(TIME_TO_LIVE, CACHED);
-        Ok(Resolver::new(Box::new(opener), caller, Policy, cache, Audit::new(&self.home.data)))
+        Resolver::new(Box::new(opener), caller, Policy, cache, Audit::new(&self.home.data))
     }
 }

@@ -19,8 +19,10 @@ use crate::printer::Printer;
 /// The longest credential, in bytes: service-account files have about 2,400.
 const LONGEST: u64 = 64 << 10;
 
-/// The store id of prompted credentials, which lie in no store.
-const PLACE: &[u8; 16] = b"forge credential";
+/// Where a prompted credential is sealed for: no plugin is its owner, so none can open it.
+fn place(id: &str) -> Place<'_> {
+    Place { owner: "credential", store: &[0; 16], path: id }
+}
 
 /// A credential as it was typed: a kind and its parameters.
 #[derive(Debug, PartialEq, Eq)]
@@ -79,7 +81,7 @@ fn tilde(path: &str) -> PathBuf {
 }
 
 /// A usual place with the home directory filled in.
-fn expanded(place: &str) -> String {
+pub(crate) fn expanded(place: &str) -> String {
     match place.strip_prefix("file:") {
         Some(path) => format!("file:{}", tilde(path).display()),
         None => place.to_owned(),
@@ -111,8 +113,7 @@ fn prompted(home: &Home, provider: &str, name: &str, printer: &mut Printer) -> O
         return Err(usage("an empty credential is none"));
     }
     let id = format!("{provider}-{name}");
-    let place = Place { store: PLACE, path: &id };
-    let sealed = home.sealing_key()?.seal(place, 1, answer.as_bytes())?;
+    let sealed = home.sealing_key()?.seal(place(&id), 1, answer.as_bytes())?;
     home::write(&sealed_file(home, &id), &sealed)?;
     Ok(format!("sealed:{id}"))
 }
@@ -158,8 +159,7 @@ impl Reader {
                     home::read_private(&sealed_file(&self.home, id), LONGEST).map_err(|error| error.to_string())?;
                 let Some(sealed) = sealed else { return Ok(None) };
                 let key = self.home.sealing_key().map_err(|error| error.to_string())?;
-                let place = Place { store: PLACE, path: id };
-                key.open(place, &sealed).map(|(bytes, _)| Some(bytes)).map_err(|error| error.to_string())
+                key.open(place(id), &sealed).map(|(bytes, _)| Some(bytes)).map_err(|error| error.to_string())
             }
             Source::Reference(reference) => self.secrets.credential(reference).await,
         }

@@ -42,6 +42,9 @@ pub(crate) fn home() -> Result<Home, Failure> {
 
 /// A path as it is from the root.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    if path.as_os_str().is_empty() {
+        return Err(Failure::new(Kind::InvalidRequest, "an empty path names no file"));
+    }
     std::path::absolute(path)
         .map_err(|error| Failure::new(Kind::Internal, format!("can't find the working directory: {error}")))
 }

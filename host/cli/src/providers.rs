@@ -1,6 +1,8 @@
 //! From a provider's name to a provider that can be asked: configuration, grant, plugin, doors.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -38,6 +40,9 @@ pub(crate) struct Opener {
     plugins: Arc<Plugins>,
     default: Option<String>,
     sandbox: Arc<OnceLock<Sandbox>>,
+    /// Providers that are open already: each page of a listing and each step of a `set` goes through the same login.
+    opened: Arc<Mutex<HashMap<String, Opened>>>,
+    egresses: Arc<Mutex<HashMap<String, Arc<Egress>>>>,
     /// The providers whose credentials are being read just now, so that none waits for itself.
     chain: Vec<String>,
 }
@@ -50,6 +55,8 @@ impl Opener {
             plugins: Arc::clone(plugins),
             default,
             sandbox: Arc::default(),
+            opened: Arc::default(),
+            egresses: Arc::default(),
             chain: Vec::new(),
         }
     }
@@ -62,12 +69,12 @@ impl Opener {
         if let Some(config) = self.config.providers.get(name) {
             return Ok((name, Some(config)));
         }
+        // Ids and aliases of built-in plugins alone: any other manifest could claim a name to be handed its secrets.
         let uses = |config: &ProviderConfig| {
-            config.plugin == name
-                || self.plugins.find(&config.plugin).is_ok_and(|found| {
-                    found.component.manifest.id == name
-                        || found.component.manifest.aliases.iter().any(|alias| alias == name)
-                })
+            self.plugins.find(&config.plugin).is_ok_and(|found| {
+                let manifest = &found.component.manifest;
+                found.is_builtin && (manifest.id == name || manifest.aliases.iter().any(|alias| alias == name))
+            })
         };
         let mut users = self.config.providers.iter().filter(|(_, config)| uses(config));
         match (users.next(), users.next()) {
@@ -118,11 +125,11 @@ impl Opener {
     pub(crate) fn assemble(&self, found: &Found, grant: &Grant) -> Outcome<Provider> {
         let directory = match grant.directories.as_slice() {
             [] => None,
-            [directory] => Some(self.directory(directory)?),
+            [directory] => Some(self.directory(grant, directory)?),
             _ => return Err(Failure::new(Kind::NotGranted, "a plugin has at most one directory")),
         };
         let egress = if grant.routes.is_empty() { None } else { Some(self.egress(grant)?) };
-        let granted = Environment::granted(&grant.environment, environment::variables());
+        let granted = self.environment(grant);
         let sandbox = match self.sandbox.get() {
             Some(sandbox) => sandbox,
             None => {
@@ -133,17 +140,77 @@ impl Opener {
         Ok(sandbox.open(found, grant, Doors { egress, directory, environment: granted })?)
     }
 
-    fn directory(&self, grant: &DirectoryGrant) -> Outcome<Directory> {
-        let key = if grant.sealed { Some(self.home.sealing_key()?) } else { None };
-        Ok(Directory::new(grant, key))
+    fn directory(&self, grant: &Grant, directory: &DirectoryGrant) -> Outcome<Directory> {
+        if grant.provider != LOCAL {
+            self.check_apart(directory)?;
+        }
+        let key = if directory.sealed { Some(self.home.sealing_key()?) } else { None };
+        // Sealed for the plugin: no other one opens the files, wherever somebody copies them.
+        let owner = match &grant.plugin {
+            PluginPin::Builtin(id) => format!("builtin:{id}"),
+            PluginPin::Digest(_) => format!("provider:{}", grant.provider),
+        };
+        Ok(Directory::new(directory, key, owner))
     }
 
-    /// The way out of a grant, with sources that this command reads.
+    /// Refuses a directory in which forge's own files lie, or a credential: a plugin would read keys and rewrite grants.
+    fn check_apart(&self, directory: &DirectoryGrant) -> Outcome {
+        // What does not exist yet is where its path says; what does may be a link.
+        let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let granted = real(Path::new(&directory.path));
+        let own = [&self.home.config, &self.home.data, &self.home.cache];
+        let overlaps =
+            own.into_iter().map(|path| real(path)).any(|own| own.starts_with(&granted) || granted.starts_with(own));
+        let sources = self.credential_sources();
+        let credential = sources
+            .iter()
+            .find_map(|source| source.strip_prefix("file:").filter(|path| real(Path::new(path)).starts_with(&granted)));
+        let what = match credential {
+            _ if overlaps => {
+                "a plugin can't be given a directory with forge's own files in it, or one of them".to_owned()
+            }
+            Some(path) => format!("a plugin can't be given a directory with a credential in it (`{path}`)"),
+            None => return Ok(()),
+        };
+        Err(Failure::new(Kind::NotGranted, what).with_hint("choose a directory of its own"))
+    }
+
+    /// Where the host looks for credentials: the usual places of each kind, and the sources of each grant.
+    fn credential_sources(&self) -> Vec<String> {
+        let usual = forge_broker::kinds().filter_map(forge_broker::usual_sources).flat_map(|(_, places)| places.iter());
+        let mut sources: Vec<String> = usual.map(|place| crate::credential::expanded(place)).collect();
+        for name in self.config.providers.keys() {
+            if let Ok(Grant { credential: Some(credential), .. }) = self.recorded(name) {
+                sources.extend(credential.parameters.into_values());
+            }
+        }
+        sources
+    }
+
+    /// The variables that a grant names, but for those that hold a credential: no plugin sees one, asked for or not.
+    fn environment(&self, grant: &Grant) -> Environment {
+        if grant.environment.is_empty() {
+            return Environment::default();
+        }
+        let own = grant.credential.iter().flat_map(|credential| credential.parameters.values().cloned());
+        let held: Vec<String> = self.credential_sources().into_iter().chain(own).collect();
+        let is_credential = |name: &str| held.iter().any(|source| source.strip_prefix("env:") == Some(name));
+        let variables = environment::variables().filter(|(name, _)| !is_credential(name));
+        Environment::granted(&grant.environment, variables)
+    }
+
+    /// The way out of a grant, with sources that this command reads: one for each provider, so that it logs in once.
     pub(crate) fn egress(&self, grant: &Grant) -> Outcome<Arc<Egress>> {
+        if let Some(egress) = self.egresses.lock().unwrap_or_else(PoisonError::into_inner).get(&grant.provider) {
+            return Ok(Arc::clone(egress));
+        }
         let mut inner = self.clone();
         inner.chain.push(grant.provider.clone());
         let sources = Arc::new(Reader::new(&self.home, inner));
-        Ok(Egress::open(grant, &Options::new(sources))?)
+        let egress = Egress::open(grant, &Options::new(sources))?;
+        let mut egresses = self.egresses.lock().unwrap_or_else(PoisonError::into_inner);
+        egresses.insert(grant.provider.clone(), Arc::clone(&egress));
+        Ok(egress)
     }
 
     /// Reads a secret that another provider's credential is: with policy and audit, and never in a circle.
@@ -171,14 +238,19 @@ impl Providers for Opener {
     async fn open(&self, name: Option<&str>) -> Result<Opened, Failure> {
         let name = name.or(self.default.as_deref()).unwrap_or(&self.config.default);
         let (name, _) = self.named(name)?;
+        if let Some(opened) = self.opened.lock().unwrap_or_else(PoisonError::into_inner).get(name) {
+            return Ok(opened.clone());
+        }
         let (grant, found) = self.granted(name)?;
         let provider = self.assemble(&found, &grant)?;
-        Ok(Opened {
+        let opened = Opened {
             name: name.to_owned(),
             provider: Arc::new(provider),
             plugin_digest: found.component.digest.clone(),
             grant_digest: grant.digest(),
-        })
+        };
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), opened.clone());
+        Ok(opened)
     }
 }
 

@@ -259,7 +259,10 @@ impl Grant {
             .filter(|(name, _)| manifest.setting(name).is_some())
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
-        let asks = Asks::expand(manifest, &known)?;
+        let mut asks = Asks::expand(manifest, &known)?;
+        if self.read_only {
+            asks.directories.iter_mut().for_each(|directory| directory.mode = DirectoryMode::Read);
+        }
         if let Some(origin) = asks.origins().into_iter().find(|origin| !self.networks.contains_key(origin)) {
             return Err(not_covered(format!("the origin {origin}")));
         }

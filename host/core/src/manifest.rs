@@ -272,6 +272,9 @@ impl Manifest {
                 return rule(place, "must be printable and at most 80 characters");
             }
         }
+        if !self.setting_and_route_texts().all(is_plain) {
+            return rule("settings and routes", "must be printable");
+        }
         if self
             .hint
             .iter()
@@ -306,6 +309,25 @@ impl Manifest {
             }
         }
         self.routes.iter().try_for_each(|route| self.check_route(route))
+    }
+
+    /// Every free text of settings and routes, all of which a consent prompt shows.
+    fn setting_and_route_texts(&self) -> impl Iterator<Item = &str> {
+        let settings =
+            self.settings.iter().flat_map(|setting| [Some(&setting.name), setting.default.as_ref()]).flatten();
+        let asked =
+            self.directories.iter().map(|ask| &ask.setting).chain(self.environment.iter().map(|ask| &ask.setting));
+        let routes = self.routes.iter().flat_map(|route| {
+            let queries = route.query.iter().flat_map(|(name, rule)| {
+                let values = if let QueryRule::OneOf(values) = rule { values.as_slice() } else { &[] };
+                std::iter::once(name).chain(values)
+            });
+            let headers = route.headers.iter().flat_map(|(name, values)| std::iter::once(name).chain(values));
+            let conditions = route.when.iter().flat_map(|(name, value)| [name, value]);
+            std::iter::once(&route.url).chain(&route.methods).chain(queries).chain(headers).chain(conditions)
+        });
+        let kind = self.credential.iter().map(|ask| &ask.kind);
+        settings.chain(asked).chain(routes).chain(kind).map(String::as_str)
     }
 
     fn check_route(&self, route: &RouteAsk) -> Result<(), Error> {

@@ -89,7 +89,7 @@ impl Resolver {
     /// # Errors
     /// Whatever stopped it, and [`Kind::Internal`] when audit can't be written.
     pub async fn read(&self, target: Target<'_>) -> Result<Option<Secret>, Failure> {
-        let opened = self.open(target.provider).await?;
+        let opened = self.opened(target, Action::Get).await?;
         let mut operation = self.begin(&opened, target, Action::Get)?;
         let key = CacheKey {
             caller: self.caller.clone(),
@@ -119,7 +119,7 @@ impl Resolver {
         value: &[u8],
         options: &PutOptions,
     ) -> Result<SecretVersion, Failure> {
-        let opened = self.open(target.provider).await?;
+        let opened = self.opened(target, Action::Set).await?;
         let operation = self.begin(&opened, target, Action::Set)?;
         let answer = opened.provider.put(&operation.log, target.path, value, options).await;
         // Forgotten even after a failure: the write may have arrived.
@@ -132,7 +132,7 @@ impl Resolver {
     /// # Errors
     /// As [`Resolver::read`].
     pub async fn delete(&self, target: Target<'_>) -> Result<bool, Failure> {
-        let opened = self.open(target.provider).await?;
+        let opened = self.opened(target, Action::Delete).await?;
         let operation = self.begin(&opened, target, Action::Delete)?;
         let answer = opened.provider.delete(&operation.log, target.path).await;
         self.cache.forget(&opened.grant_digest, target.path);
@@ -144,7 +144,7 @@ impl Resolver {
     /// # Errors
     /// As [`Resolver::read`].
     pub async fn describe(&self, target: Target<'_>) -> Result<Option<Entry>, Failure> {
-        let opened = self.open(target.provider).await?;
+        let opened = self.opened(target, Action::Describe).await?;
         let operation = self.begin(&opened, target, Action::Describe)?;
         let answer = opened.provider.describe(&operation.log, target.path).await;
         self.end(operation, answer)
@@ -155,7 +155,7 @@ impl Resolver {
     /// # Errors
     /// As [`Resolver::read`].
     pub async fn list(&self, target: Target<'_>, cursor: Option<&str>, limit: u32) -> Result<Page, Failure> {
-        let opened = self.open(target.provider).await?;
+        let opened = self.opened(target, Action::List).await?;
         let operation = self.begin(&opened, target, Action::List)?;
         let prefix = Some(target.path).filter(|path| !path.is_empty());
         let answer = opened.provider.list(&operation.log, prefix, cursor, limit).await;
@@ -167,11 +167,36 @@ impl Resolver {
     /// # Errors
     /// As [`Resolver::read`].
     pub async fn check(&self, name: Option<&str>) -> Result<Attributes, Failure> {
-        let opened = self.open(name).await?;
         let target = Target { provider: name, path: "", version: None };
+        let opened = self.opened(target, Action::Check).await?;
         let operation = self.begin(&opened, target, Action::Check)?;
         let answer = opened.provider.check(&operation.log).await;
         self.end(operation, answer)
+    }
+
+    /// Opens the provider of an operation; that it can't be opened is on record as well.
+    async fn opened(&self, target: Target<'_>, action: Action) -> Result<Opened, Failure> {
+        let begun = Instant::now();
+        let failure = match self.open(target.provider).await {
+            Ok(opened) => return Ok(opened),
+            Err(failure) => failure,
+        };
+        let record = OperationRecord {
+            user: &self.caller.user,
+            operation: action.token(),
+            provider: target.provider.unwrap_or_default(),
+            path: target.path,
+            version: target.version,
+            plugin: "",
+            rule: "not-opened",
+            allowed: false,
+            cached: false,
+            outcome: failure.kind.token(),
+            milliseconds: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+        };
+        // Nothing is handed out, so the failure itself says more than that it could not be recorded.
+        self.audit.write(&record, &[]).unwrap_or_default();
+        Err(failure)
     }
 
     fn begin<'a>(&self, opened: &'a Opened, target: Target<'a>, action: Action) -> Result<Operation<'a>, Failure> {

@@ -2,8 +2,8 @@
 //!
 //! A sealed file is `format (1) | key id (8) | generation (8, big endian) | nonce (24) | ciphertext and tag`.
 //! The cipher is XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha), whose nonces are long enough to be random.
-//! The associated data holds everything before the nonce, the store's id and the file's path,
-//! so a file that is edited, moved to another name or brought from another store does not open.
+//! The associated data holds everything before the nonce, the owner, the store's id and the file's path,
+//! so a file that is edited, moved to another name or brought from another store or plugin does not open.
 
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
@@ -37,6 +37,8 @@ impl std::fmt::Debug for SealingKey {
 /// Where a sealed file lies: whatever of this changes, the file does not open.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
+    /// For whom it is sealed, such as `builtin:file`: no other plugin opens it, wherever somebody copies it.
+    pub owner: &'a str,
     /// The store's random id.
     pub store: &'a [u8; 16],
     /// The path within the store.
@@ -155,6 +157,8 @@ pub fn generation(sealed: &[u8]) -> Option<u64> {
 fn associated(head: &[u8], place: Place<'_>) -> Vec<u8> {
     let mut data = b"forge sealed file\0".to_vec();
     data.extend_from_slice(head);
+    data.extend_from_slice(&(place.owner.len() as u64).to_be_bytes());
+    data.extend_from_slice(place.owner.as_bytes());
     data.extend_from_slice(place.store);
     data.extend_from_slice(place.path.as_bytes());
     data
@@ -173,7 +177,7 @@ mod tests {
     use super::*;
 
     const STORE: &[u8; 16] = b"0123456789abcdef";
-    const PLACE: Place<'static> = Place { store: STORE, path: "app/db.secret" };
+    const PLACE: Place<'static> = Place { owner: "builtin:file", store: STORE, path: "app/db.secret" };
 
     #[test]
     fn what_was_sealed_opens_in_its_place_alone() {
@@ -183,6 +187,8 @@ mod tests {
         assert_eq!((content.as_slice(), generation), (b"hunter2".as_slice(), 7));
         let elsewhere = Place { path: "app/db2.secret", ..PLACE };
         assert!(matches!(key.open(elsewhere, &sealed), Err(Error::Broken)));
+        let other_owner = Place { owner: "plugin:file", ..PLACE };
+        assert!(matches!(key.open(other_owner, &sealed), Err(Error::Broken)));
         let other_store = Place { store: b"0123456789abcdeX", ..PLACE };
         assert!(matches!(key.open(other_store, &sealed), Err(Error::Broken)));
     }

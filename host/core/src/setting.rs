@@ -49,7 +49,7 @@ fn is_printable(text: &str) -> bool {
 
 /// Characters that make a text look like another one: direction overrides, zero width, line separators.
 pub(crate) fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{00ad}' | '\u{061c}')
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{00ad}' | '\u{061c}' | '\u{180e}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 fn is_segment(text: &str) -> bool {
@@ -124,7 +124,9 @@ impl SettingKind {
                 "must be an absolute path without `..`",
             ),
             Self::NamePattern => check(
+                // A `*` alone would be every variable, credentials of other programs included.
                 !value.is_empty()
+                    && value != "*"
                     && value.len() <= 200
                     && value.trim_end_matches('*').bytes().all(|b| b.is_ascii_graphic() && b != b'*' && b != b'=')
                     && value.matches('*').count() <= 1,

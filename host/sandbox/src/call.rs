@@ -65,6 +65,10 @@ fn fault(error: &wasmtime::Error, state: &State, limits: &Limits) -> Failure {
             format!("plugin `{plugin}` used up its {budget} ms on the processor")
         }
         Some(Trap::StackOverflow) => format!("plugin `{plugin}` used up its stack"),
+        // A compiled guest has most of its stack in its own memory, below which there is nothing.
+        Some(Trap::MemoryOutOfBounds) => {
+            format!("plugin `{plugin}` reached outside its memory, as it does when it used up its stack")
+        }
         _ if state.met_limit() => {
             format!("plugin `{plugin}` asked for more than its {} MiB of memory or its tables", limits.memory >> 20)
         }
@@ -79,6 +83,7 @@ pub(crate) struct Names<'a> {
     pub(crate) manifest: &'a Manifest,
     pub(crate) settings: &'a Settings,
     pub(crate) path: &'a str,
+    pub(crate) is_builtin: bool,
 }
 
 impl Names<'_> {
@@ -93,7 +98,8 @@ impl Names<'_> {
             let request = last.route.trim_start_matches('/').replace("**", self.path);
             hint = hint.replace("{origin}", &last.origin).replace("{request-path}", &request);
         }
-        Some(hint)
+        // Only the words of plugins that forge itself carries are forge's own.
+        Some(if self.is_builtin { hint } else { format!("plugin `{}` suggests: {hint}", self.manifest.id) })
     }
 
     /// A guest's error in the host's words: the kind is the guest's, the status and the origin are the broker's.

@@ -30,6 +30,7 @@ pub struct Directory {
     path: String,
     is_writable: bool,
     key: Option<SealingKey>,
+    owner: String,
 }
 
 /// A file as a listing shows it.
@@ -53,9 +54,9 @@ pub(crate) struct Lock {
 }
 
 impl Directory {
-    /// The directory of a grant. Nothing is opened yet.
-    pub fn new(grant: &DirectoryGrant, key: Option<SealingKey>) -> Self {
-        Self { path: grant.path.clone(), is_writable: grant.mode == DirectoryMode::ReadWrite, key }
+    /// The directory of a grant, sealed for `owner`. Nothing is opened yet.
+    pub fn new(grant: &DirectoryGrant, key: Option<SealingKey>, owner: String) -> Self {
+        Self { path: grant.path.clone(), is_writable: grant.mode == DirectoryMode::ReadWrite, key, owner }
     }
 
     fn failure(&self, what: &str, path: &str, why: impl std::fmt::Display) -> Failure {
@@ -72,9 +73,9 @@ impl Directory {
         if self.key.is_none() {
             return Ok(Some(Open { dir, store: [0; 16] }));
         }
-        match dir.read(STORE_FILE) {
-            Ok(ids) => self.identified(dir, &ids).map(Some),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        match self.read_at_most(&dir, STORE_FILE, 24) {
+            Ok(Some(ids)) => self.identified(dir, &ids).map(Some),
+            Ok(None) => {
                 // Without its id nothing in a store opens, so files without one are no store of ours.
                 let is_empty = dir
                     .entries()
@@ -86,7 +87,7 @@ impl Directory {
                     Err(self.broken(STORE_FILE, "it is missing, and the directory is not empty"))
                 }
             }
-            Err(error) => Err(self.failure("read", STORE_FILE, error)),
+            Err(failure) => Err(failure),
         }
     }
 
@@ -114,6 +115,7 @@ impl Directory {
 
     /// Takes the lock for a call that writes; makes the store where there is none.
     pub(crate) async fn lock(&self) -> Result<Lock, Failure> {
+        self.check_writable()?;
         forge_core::home::make_directory(Path::new(&self.path))
             .map_err(|error| Failure::new(Kind::Internal, error.to_string()))?;
         let dir = Dir::open_ambient_dir(&self.path, cap_std::ambient_authority())
@@ -156,12 +158,16 @@ impl Directory {
         let Some(open) = self.open()? else { return Ok(None) };
         let Some(content) = self.read_raw(&open.dir, path)? else { return Ok(None) };
         let Some(key) = &self.key else { return Ok(Some(content)) };
-        let place = Place { store: &open.store, path };
+        let place = Place { owner: &self.owner, store: &open.store, path };
         let (content, _) = key.open(place, &content).map_err(|error| self.broken(path, error))?;
         Ok(Some(content))
     }
 
     fn read_raw(&self, dir: &Dir, path: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+        self.read_at_most(dir, path, LONGEST + sealing::OVERHEAD)
+    }
+
+    fn read_at_most(&self, dir: &Dir, path: &str, most: usize) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
         let refuse = |error: std::io::Error| self.failure("read", path, error);
         let mut options = OpenOptions::new();
         // A pipe in the store would make the call wait for ever.
@@ -178,9 +184,9 @@ impl Directory {
         if !metadata.is_file() {
             return Err(self.failure("read", path, "it is no regular file"));
         }
-        let most = (LONGEST + sealing::OVERHEAD) as u64;
+        let most = most as u64;
         if metadata.len() > most {
-            return Err(Failure::new(Kind::TooLarge, format!("`{path}` in the store is longer than {LONGEST} bytes")));
+            return Err(Failure::new(Kind::TooLarge, format!("`{path}` in the store is longer than {most} bytes")));
         }
         let mut content = Zeroizing::new(Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default() + 1));
         file.take(most).read_to_end(&mut content).map_err(refuse)?;
@@ -203,7 +209,7 @@ impl Directory {
         let Some(key) = &self.key else { return self.write_whole(&open.dir, path, content) };
         let before = self.read_raw(&open.dir, path)?;
         let generation = before.and_then(|sealed| sealing::generation(&sealed)).unwrap_or_default();
-        let place = Place { store: &open.store, path };
+        let place = Place { owner: &self.owner, store: &open.store, path };
         let sealed = key
             .seal(place, generation.saturating_add(1), content)
             .map_err(|error| self.failure("write", path, error))?;
@@ -323,8 +329,9 @@ fn sync(dir: &Dir, folder: &str) -> std::io::Result<()> {
     dir.open(folder)?.sync_all()
 }
 
-/// Names that the host keeps for itself.
+/// Names that the host keeps for itself, on disks that don't tell cases apart as well.
 fn is_reserved(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
     name == STORE_FILE || name == LOCK_FILE || name.starts_with(".new-")
 }
 

@@ -18,6 +18,7 @@ pub(crate) fn engine() -> wasmtime::Result<Engine> {
     config
         .wasm_component_model(true)
         .wasm_gc(false)
+        .wasm_function_references(false)
         .wasm_memory64(false)
         .wasm_multi_memory(false)
         .wasm_exceptions(false)
@@ -25,7 +26,8 @@ pub(crate) fn engine() -> wasmtime::Result<Engine> {
         .wasm_tail_call(false)
         .epoch_interruption(true)
         .max_wasm_stack(STACK)
-        .async_stack_size(2 * STACK)
+        // Host calls run on the guest's stack: a TLS handshake or another plugin's compilation must fit behind it.
+        .async_stack_size(STACK + (8 << 20))
         // A guest's symbols are the guest's words: traps are named by the host alone.
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .cranelift_opt_level(OptLevel::Speed);

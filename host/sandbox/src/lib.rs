@@ -137,6 +137,13 @@ impl Sandbox {
             limits: Limits::of(&grant.limits),
         };
         let engine = self.engine.clone();
-        Ok(Provider::new(provider::Inner { engine, pre, component: component.clone(), lent, egress: doors.egress }))
+        Ok(Provider::new(provider::Inner {
+            engine,
+            pre,
+            component: component.clone(),
+            lent,
+            egress: doors.egress,
+            is_builtin: found.is_builtin,
+        }))
     }
 }

@@ -40,6 +40,10 @@ pub(crate) const INSTANCES: usize = 64;
 pub(crate) const MEMORIES: usize = 4;
 /// Tables of one component.
 pub(crate) const TABLES: usize = 16;
+/// Bytes that a call may write to its directory: a write of the largest file, and its bookkeeping.
+pub(crate) const FILE_BYTES: u64 = 64 << 20;
+/// Files that a call may write or remove.
+pub(crate) const FILE_CHANGES: u32 = 1_000;
 /// Lines that a call may log.
 pub(crate) const LOG_LINES: u32 = 100;
 /// Characters of a line that are kept.

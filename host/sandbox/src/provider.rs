@@ -29,6 +29,7 @@ pub(crate) struct Inner {
     pub(crate) component: Component,
     pub(crate) lent: Lent,
     pub(crate) egress: Option<Arc<Egress>>,
+    pub(crate) is_builtin: bool,
 }
 
 impl std::fmt::Debug for Provider {
@@ -60,6 +61,11 @@ impl Ability {
 impl Provider {
     pub(crate) fn new(inner: Inner) -> Self {
         Self(Arc::new(inner))
+    }
+
+    /// The way out that its requests take, where its grant has routes.
+    pub fn egress(&self) -> Option<&Arc<Egress>> {
+        self.0.egress.as_ref()
     }
 
     /// The plugin that runs here.
@@ -98,17 +104,28 @@ impl Provider {
         let verdict = http.and_then(|call| call.verdict());
         let last = records.last().cloned();
         records.into_iter().for_each(|record| log.push(record));
-        let names = Names { manifest: &inner.component.manifest, settings: &inner.lent.settings, path };
-        let verdict = verdict.map(|verdict| {
+        let names = Names {
+            manifest: &inner.component.manifest,
+            settings: &inner.lent.settings,
+            path,
+            is_builtin: inner.is_builtin,
+        };
+        let mut verdict = verdict.map(|verdict| {
             let hint = names.hint(verdict.kind, last.as_ref()).filter(|_| verdict.kind != Kind::NotGranted);
             Failure { hint: verdict.hint.or(hint), ..Failure::new(verdict.kind, verdict.what) }
         });
         let Some(Ok((end, refused))) = joined else {
             return Err(Failure::new(Kind::Internal, format!("the host broke while it ran plugin `{plugin}`")));
         };
+        // A reflected credential is an attack or a very odd server, however the guest took it.
+        let is_reflected = |failure: &Failure| failure.kind == Kind::CredentialReflected;
+        if let Some(failure) = verdict.take_if(|failure| is_reflected(failure)) {
+            return Err(failure);
+        }
+        let could_not = refused.is_some();
         match (end, refused.or(verdict)) {
-            // A reflected credential is an attack or a very odd server, however the guest took it.
-            (_, Some(failure)) if failure.kind == Kind::CredentialReflected => Err(failure),
+            // A write that the host could not do is not done, whatever the guest makes of it.
+            (End::Answered(_), Some(failure)) if writes && could_not => Err(failure),
             (End::Answered(answer), _) => Ok(answer),
             (_, Some(failure)) => Err(failure),
             (End::Broke(failure), None) => Err(failure),

@@ -21,6 +21,8 @@ pub(crate) struct State {
     pub(crate) lock: Option<Lock>,
     pub(crate) environment: Arc<Environment>,
     pub(crate) log_lines: u32,
+    /// Files changed and bytes written so far.
+    pub(crate) changes: (u32, u64),
     /// What the host refused or could not do for the guest; it has the last word over what the guest says.
     pub(crate) refused: Option<Failure>,
     limits: Meter,
@@ -29,6 +31,9 @@ pub(crate) struct State {
 /// Counts what the engine asks for, and remembers that it said no.
 struct Meter {
     limits: StoreLimits,
+    /// Bytes that all memories of the call may have together, and those they have.
+    most: usize,
+    used: usize,
     was_refused: bool,
 }
 
@@ -59,8 +64,9 @@ impl State {
             lock,
             environment: lent.environment.clone(),
             log_lines: 0,
+            changes: (0, 0),
             refused: None,
-            limits: Meter { limits, was_refused: false },
+            limits: Meter { limits, most: lent.limits.memory, used: 0, was_refused: false },
         }
     }
 
@@ -95,7 +101,12 @@ impl State {
 
 impl ResourceLimiter for Meter {
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let allowed = self.limits.memory_growing(current, desired, maximum)?;
+        // The engine's own limit counts each memory by itself, and a component may have several.
+        let used = self.used.saturating_add(desired.saturating_sub(current));
+        let allowed = used <= self.most && self.limits.memory_growing(current, desired, maximum)?;
+        if allowed {
+            self.used = used;
+        }
         self.was_refused |= !allowed;
         Ok(allowed)
     }

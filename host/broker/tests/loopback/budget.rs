@@ -120,8 +120,9 @@ async fn a_missing_credential_is_named_by_its_source_and_nothing_is_sent() {
     let Err(Refusal::Credential(text)) = call.send(get(&server.origin, "/v1/secret/x")).await else {
         panic!("it was sent")
     };
-    assert!(text.contains("env:UNSET"), "{text}");
+    assert!(!text.contains("env:UNSET"), "where the host looks is nothing for a guest: {text}");
     let verdict = call.verdict().unwrap();
+    assert!(verdict.what.contains("env:UNSET"), "{}", verdict.what);
     assert_eq!((verdict.kind, verdict.hint.is_some()), (Kind::Unauthenticated, true));
     assert!(server.seen().is_empty());
 }

@@ -174,9 +174,9 @@ async fn a_refused_login_is_a_credential_error_that_holds_neither_id_nor_answer(
     read(&egress, &server, "x").await;
     wait(61).await;
     let call = egress.call();
-    let Err(Refusal::Credential(text)) = call.send(get(&server.origin, "/v1/secret/x")).await else {
-        panic!("it was sent")
-    };
+    let outcome = call.send(get(&server.origin, "/v1/secret/x")).await;
+    assert!(matches!(outcome, Err(Refusal::Credential(_))), "{outcome:?}");
+    let text = call.verdict().unwrap().what;
     assert!(text.contains("400") && text.contains("login") && text.contains(&server.origin), "{text}");
     for hidden in ["role-0123456789", "secret-0123456789", "invalid role"] {
         assert!(!text.contains(hidden), "{text}");

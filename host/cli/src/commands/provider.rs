@@ -71,10 +71,12 @@ fn info(app: &App, printer: &mut Printer, name: &str) -> Outcome {
 
 async fn test(app: &App, printer: &mut Printer, name: &str) -> Outcome {
     let tried = || format!("`{name}` does not work");
-    let (grant, _) = opener(app).granted(name)?;
-    app.resolver()?.check(Some(name)).await.context(tried)?;
+    let opener = opener(app);
+    let (grant, _) = opener.granted(name)?;
+    app.resolver_over(opener.clone()).check(Some(name)).await.context(tried)?;
     let identity = match &grant.credential {
-        Some(_) => opener(app).egress(&grant)?.identity().await.context(tried)?,
+        // The same way out as the check's: another one would log in again.
+        Some(_) => opener.egress(&grant)?.identity().await.context(tried)?,
         None => None,
     };
     if printer.is_json() {
@@ -86,7 +88,9 @@ async fn test(app: &App, printer: &mut Printer, name: &str) -> Outcome {
 
 fn remove(app: &App, printer: &mut Printer, name: &str, yes: bool) -> Outcome {
     let tried = || format!("can't remove `{name}`");
-    if !app.config.providers.contains_key(name) {
+    if !app.config.providers.contains_key(name)
+        && !(forge_core::reference::is_name(name) && app.home.grant_file(name).exists())
+    {
         return Err(not_found(format!("there is no provider `{name}`")).with_hint("`forge provider list` shows them"));
     }
     if !yes && !printer.confirm(&format!("remove `{name}` and its grant? its secrets stay where they are")) {

@@ -27,7 +27,7 @@ const LONGEST: u64 = 16 << 20;
 const PAGE: u32 = 1_000;
 
 /// Pages of one listing: a server can nest folders without end, and a plugin can page without end.
-const PAGES: u32 = 10_000;
+const PAGES: u32 = 1_000;
 
 pub(crate) async fn run(app: &App, printer: &mut Printer, command: Secret) -> Outcome {
     match command {
@@ -52,7 +52,7 @@ fn target(reference: &Reference) -> Target<'_> {
 async fn get(app: &App, printer: &mut Printer, text: &str, out: Option<&Path>, raw: bool) -> Outcome {
     let reference = parsed(text)?;
     let tried = || format!("can't read `{reference}`");
-    let resolver = app.resolver()?;
+    let resolver = app.resolver();
     let Some(secret) = resolver.read(target(&reference)).await.context(tried)? else {
         return Err(not_found("there is no such secret or version")).context(tried);
     };
@@ -61,7 +61,12 @@ async fn get(app: &App, printer: &mut Printer, text: &str, out: Option<&Path>, r
         None => tried(),
     })?;
     if let Some(path) = out {
-        home::write(&crate::environment::absolute(path)?, value.expose())?;
+        let absolute = crate::environment::absolute(path)?;
+        // What is no file, such as `/dev/null`, would be replaced by one that holds the secret.
+        if absolute.symlink_metadata().is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(usage(format!("`{}` is there and is no regular file", path.display()))).context(tried);
+        }
+        home::write(&absolute, value.expose())?;
         printer.note(&format!("wrote `{}`", path.display()));
         return Ok(());
     }
@@ -113,7 +118,7 @@ async fn set(
     if reference.field.is_some() || reference.version.is_some() {
         return Err(usage("a whole secret is written, so the reference has no field and no version")).context(tried);
     }
-    let resolver = app.resolver()?;
+    let resolver = app.resolver();
     // Opened first: whoever names a provider that is not there should not have to type the value.
     let opened = resolver.open(reference.provider.as_deref()).await.context(tried)?;
     let resolved = Reference { provider: Some(opened.name.clone()), ..reference.clone() };
@@ -179,12 +184,16 @@ async fn list(app: &App, printer: &mut Printer, prefix: Option<&str>) -> Outcome
         },
     };
     let tried = || "can't list".to_owned();
-    let resolver = app.resolver()?;
+    let resolver = app.resolver();
     let mut secrets = Vec::new();
     let mut cursor = None;
     for page in 0.. {
         if page == PAGES {
-            return Err(Failure::new(Kind::TooLarge, format!("the listing does not end after {PAGES} pages"))).context(tried);
+            return Err(Failure::new(
+                Kind::PluginFault,
+                format!("the plugin's listing does not end within {PAGES} pages"),
+            ))
+            .context(tried);
         }
         let target = Target { provider: provider.as_deref(), path: &prefix, version: None };
         let page = resolver.list(target, cursor.as_deref(), PAGE).await.context(tried)?;
@@ -195,9 +204,12 @@ async fn list(app: &App, printer: &mut Printer, prefix: Option<&str>) -> Outcome
                 printer.line(&forge_core::manifest::printable_name(&entry.path))?;
             }
         }
-        // A plugin that answers the same cursor again would list for ever.
-        if page.next.is_none() || page.next == cursor {
+        if page.next.is_none() {
             break;
+        }
+        if page.next == cursor {
+            let what = "the plugin's listing goes in a circle, so it is not whole";
+            return Err(Failure::new(Kind::PluginFault, what)).context(tried);
         }
         cursor = page.next;
     }
@@ -210,7 +222,7 @@ async fn delete(app: &App, printer: &mut Printer, text: &str, yes: bool) -> Outc
     if reference.field.is_some() || reference.version.is_some() {
         return Err(usage("a whole secret is deleted, so the reference has no field and no version")).context(tried);
     }
-    let resolver = app.resolver()?;
+    let resolver = app.resolver();
     let opened = resolver.open(reference.provider.as_deref()).await.context(tried)?;
     let resolved = Reference { provider: Some(opened.name.clone()), ..reference.clone() };
     if !yes && !printer.confirm(&format!("delete `{resolved}`?")) {

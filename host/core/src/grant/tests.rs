@@ -136,6 +136,17 @@ fn a_read_only_grant_stays_read_only_when_the_builtin_is_newer() {
 }
 
 #[test]
+fn a_read_only_grant_of_a_directory_still_holds_for_its_plugin() {
+    let text = "id = \"file\"\ntitle = \"f\"\nversion = \"1\"\n[[setting]]\nname = \"path\"\nkind = \"directory\"\nrequired = true\n[[directory]]\nsetting = \"path\"\nmode = \"read-write\"\n";
+    let manifest = Manifest::parse(text.as_bytes()).unwrap();
+    let asks = Asks::expand(&manifest, &settings(&[("path", "/srv/secrets")])).unwrap();
+    let mut grant = Grant { plugin: PluginPin::Builtin("file".to_owned()), ..grant(true) };
+    (grant.settings, grant.directories, grant.routes) = (asks.settings, asks.directories, Vec::new());
+    grant.directories.iter_mut().for_each(|directory| directory.mode = DirectoryMode::Read);
+    assert_eq!(grant.for_plugin(&manifest, "", true).unwrap().directories, grant.directories);
+}
+
+#[test]
 fn a_grant_survives_being_written_and_read() {
     let grant = grant(false);
     let text = serde_json::to_string(&grant).unwrap();

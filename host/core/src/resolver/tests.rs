@@ -52,8 +52,11 @@ struct One(Opened);
 
 #[async_trait]
 impl Providers for One {
-    async fn open(&self, _: Option<&str>) -> Result<Opened, Failure> {
-        Ok(self.0.clone())
+    async fn open(&self, name: Option<&str>) -> Result<Opened, Failure> {
+        match name {
+            Some("closed") => Err(Failure::new(Kind::NotGranted, "nobody has allowed it")),
+            _ => Ok(self.0.clone()),
+        }
     }
 }
 
@@ -89,6 +92,17 @@ async fn every_operation_leaves_one_record_and_no_value() {
     assert_eq!(of("operation"), ["get", "get", "get", "set", "list", "delete", "check"]);
     assert_eq!(of("outcome"), ["ok", "ok", "unavailable", "ok", "ok", "ok", "ok"]);
     assert!(!log.contains("hunter2"));
+}
+
+#[tokio::test]
+async fn a_provider_that_cannot_be_opened_is_on_record() {
+    let directory = tempfile::tempdir().unwrap();
+    let resolver = resolver(&Arc::default(), directory.path());
+    resolver.read(Target { provider: Some("closed"), path: "a", version: None }).await.unwrap_err();
+    let log = std::fs::read_to_string(resolver.audit.file()).unwrap();
+    let record: serde_json::Value = serde_json::from_str(&log).unwrap();
+    let of = |name: &str| record.get(name).and_then(|value| value.as_str()).unwrap();
+    assert_eq!((of("provider"), of("operation"), of("outcome")), ("closed", "get", "not-granted"));
 }
 
 #[tokio::test]

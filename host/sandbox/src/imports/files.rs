@@ -6,6 +6,7 @@ use forge_core::provider::Failure;
 use crate::bindings::imports::forge::plugin::files;
 use crate::bindings::types;
 use crate::directory::Directory;
+use crate::limit;
 use crate::state::State;
 
 /// The most entries of one page.
@@ -24,7 +25,15 @@ impl State {
         })
     }
 
-    fn may_write(&self) -> Result<(), Failure> {
+    /// Whether this call may change another file by this many bytes.
+    fn may_write(&mut self, bytes: usize) -> Result<(), Failure> {
+        self.changes.0 = self.changes.0.saturating_add(1);
+        self.changes.1 = self.changes.1.saturating_add(bytes as u64);
+        if self.changes.0 > limit::FILE_CHANGES || self.changes.1 > limit::FILE_BYTES {
+            let what =
+                format!("plugin `{}` used up its budget: more files or bytes than one call may write", self.plugin);
+            return Err(Failure::new(Kind::PluginFault, what));
+        }
         // Only calls of the writing abilities hold the lock, so a read that writes is a plugin that lies.
         if self.lock.is_some() {
             return Ok(());
@@ -58,12 +67,12 @@ impl files::Host for State {
 
     async fn write(&mut self, path: String, content: Vec<u8>) -> wasmtime::Result<Result<(), types::Error>> {
         let content = zeroize::Zeroizing::new(content);
-        let allowed = self.may_write();
+        let allowed = self.may_write(content.len());
         Ok(self.in_directory(|directory| allowed.and_then(|()| directory.write(&path, &content))))
     }
 
     async fn remove(&mut self, path: String) -> wasmtime::Result<Result<bool, types::Error>> {
-        let allowed = self.may_write();
+        let allowed = self.may_write(0);
         Ok(self.in_directory(|directory| allowed.and_then(|()| directory.remove(&path))))
     }
 

@@ -5,9 +5,6 @@ use forge_broker::{Refusal, Request, Response};
 use crate::bindings::imports::forge::plugin::http;
 use crate::state::State;
 
-/// The most requests of one `send-all`; the broker's budget of a call is smaller.
-const MOST: usize = 256;
-
 fn request(request: http::Request) -> Request {
     Request { method: request.method, url: request.url, headers: request.headers, body: request.body }
 }
@@ -40,8 +37,11 @@ impl http::Host for State {
         &mut self,
         asked: Vec<http::Request>,
     ) -> wasmtime::Result<Vec<Result<http::Response, http::Failure>>> {
-        let Some(call) = self.http.clone().filter(|_| asked.len() <= MOST) else {
-            return Ok(asked.iter().map(|_| Err(http::Failure::Budget)).collect());
+        let Some(call) = self.http.clone() else {
+            return Ok(asked
+                .iter()
+                .map(|_| Err(http::Failure::Denied("no requests are granted".to_owned())))
+                .collect());
         };
         let answers = call.send_all(asked.into_iter().map(request).collect()).await;
         Ok(answers.into_iter().map(|answer| answer.map(response).map_err(failure)).collect())

@@ -1,7 +1,7 @@
 //! Uses the host's credential to make itself one of its own: a child token, a wrapped answer, a look at the token.
 
-use forge_sdk::http::{self, Request};
 use forge_sdk::Error;
+use forge_sdk::http::{self, Request};
 
 use crate::{Loot, fetch, granted};
 

@@ -106,9 +106,10 @@ impl Login {
                 return Ok(None);
             }
         }
-        let mut new = self.log_in(used.saturating_add(1), errand).await?;
-        new.is_blind = self.is_refused(&new.token, errand).await?;
-        Ok(Some(last.insert(new).used(true)))
+        // Kept before anything else can fail: the secret it cost may have had one use.
+        let new = last.insert(self.log_in(used.saturating_add(1), errand).await?);
+        new.is_blind = self.is_refused(&new.token, errand).await.unwrap_or(true);
+        Ok(Some(new.used(true)))
     }
 
     /// Whether the server refuses a token its own lookup.

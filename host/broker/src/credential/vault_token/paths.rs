@@ -9,7 +9,7 @@ use crate::request::Parsed;
 use crate::route::literals;
 
 /// Mount points of Vault's own that issue tokens and change who may do what.
-const OWN: [&str; 2] = ["auth", "sys"];
+const OWN: [&str; 4] = ["auth", "sys", "identity", "cubbyhole"];
 
 /// Reads below `sys` that name a mount or a state and no secret; plugins need them to find a mount's KV version.
 const READS: [(&[&str], bool); 3] = [
@@ -23,7 +23,8 @@ const READS: [(&[&str], bool); 3] = [
 const BEHIND_MOUNT: [&str; 7] = ["config", "data", "delete", "destroy", "metadata", "subkeys", "undelete"];
 
 const ONLY_API: &str = "is sent only to paths below `/v1/`";
-const NOT_OWN: &str = "never opens `auth`, `sys` or `identity` to a plugin: they issue tokens and change policies";
+const NOT_OWN: &str =
+    "never opens `auth`, `sys`, `identity` or `cubbyhole` to a plugin: they issue tokens, hold them or change policies";
 const MOUNT_FIRST: &str = "needs routes without a wildcard before the end of the mount";
 
 /// The rule that a request breaks; `literals` segments of its path are spelled out by its route.
@@ -70,9 +71,6 @@ fn is_read(path: &[&str], is_get: bool) -> bool {
 
 /// Whether one of the first `spelled` segments, or the one after them, is a mount of Vault's own.
 fn opens_own(path: &[&str], spelled: usize) -> bool {
-    if path.first() == Some(&"identity") {
-        return true;
-    }
     path.iter().take(spelled + 1).enumerate().any(|(at, segment)| {
         let before = at.checked_sub(1).and_then(|before| path.get(before));
         let is_name = at >= 2 && before.is_some_and(|before| BEHIND_MOUNT.contains(before));
@@ -126,6 +124,8 @@ mod tests {
             "/v1/sys/internal/ui/mounts",
             "/v1/identity/oidc/token/*",
             "/v1/team/sys/policy",
+            "/v1/team/identity/oidc/token/*",
+            "/v1/cubbyhole/**",
             "/v1/team/auth/token/create",
             "/v1/team/a/sys/**",
             "/v1/**",
@@ -172,6 +172,7 @@ mod tests {
             ("POST", "/v1/team/sys/policies/acl/x", Some("/v1/team/**")),
             ("POST", "/v1/team/auth/token/create", Some("/v1/team/**")),
             ("GET", "/v1/team/a/sys/mounts", Some("/v1/team/a/**")),
+            ("POST", "/v1/admin/identity/oidc/token/x", Some("/v1/admin/**")),
             ("GET", "/ui/vault", None),
         ] {
             assert!(request(method, path, by).is_some(), "{method} {path}");

@@ -17,6 +17,9 @@ use crate::Error;
 use crate::client::{Answer, Failure, Limits, Outgoing, Transport};
 use crate::credential::Errand;
 
+/// The longest life of a token that is reckoned with, in seconds: ten years.
+const LONGEST_LIFE: u64 = 315_360_000;
+
 /// The longest answer in bytes; a token with hundreds of policies fits.
 const BODY_MAX: u64 = 64 * 1024;
 
@@ -123,7 +126,8 @@ impl Server {
         }
         Ok(Lease {
             token: SecretString::from(auth.client_token),
-            life: (auth.lease_duration > 0).then(|| Duration::from_secs(auth.lease_duration)),
+            // A server may say anything; a life beyond ten years is as good as one.
+            life: (auth.lease_duration > 0).then(|| Duration::from_secs(auth.lease_duration.min(LONGEST_LIFE))),
             is_renewable: auth.renewable,
         })
     }

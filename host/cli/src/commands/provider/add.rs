@@ -13,7 +13,7 @@ use forge_core::provider::{CallLog, Failure, SecretProvider as _};
 use forge_core::route::Ability;
 use forge_core::secret::Attributes;
 use forge_core::setting::{SettingKind, Settings};
-use forge_sandbox::Found;
+use forge_sandbox::{Found, Provider};
 use toml_edit::{Item, Table, value};
 
 use super::{as_json, edit, opener};
@@ -88,8 +88,10 @@ pub(super) async fn run(app: &App, printer: &mut Printer, arguments: Add) -> Out
             return Err(Failure::new(Kind::NotGranted, "nobody allowed it").with_hint(hint)).context(tried);
         }
     }
-    let mut notes = discover(app, &found, &mut grant).await.context(tried)?;
-    notes.extend(learn_identity(app, &mut grant).await);
+    let provider = opener(app).assemble(&found, &grant).context(tried)?;
+    let mut notes = discover(&provider, &found, &mut grant).await.context(tried)?;
+    // Through the same way out, so that a login with a secret of one use is not made twice.
+    notes.extend(learn_identity(&provider, &mut grant).await);
     record(app, &arguments, &given, &grant).context(tried)?;
     notes.iter().for_each(|note| printer.warning(note));
     if printer.is_json() {
@@ -110,7 +112,8 @@ fn check_name(app: &App, name: &str) -> Outcome {
     if name == LOCAL {
         return Err(usage("`local` is the embedded store and always there; choose another name"));
     }
-    if app.config.providers.contains_key(name) {
+    // A grant that is there may belong to another configuration, and must not change behind its back.
+    if app.config.providers.contains_key(name) || app.home.grant_file(name).exists() {
         return Err(Failure::new(Kind::Conflict, "there is a provider of this name")
             .with_hint(format!("`forge provider remove {name}` removes it")));
     }
@@ -212,12 +215,12 @@ fn restrict(grant: &mut Grant) {
 }
 
 /// Asks the plugin what its manifest marks as discovered, and makes the routes that follow from it.
-async fn discover(app: &App, found: &Found, grant: &mut Grant) -> Outcome<Vec<String>> {
+async fn discover(provider: &Provider, found: &Found, grant: &mut Grant) -> Outcome<Vec<String>> {
     let manifest = &found.component.manifest;
-    let provider = opener(app).assemble(found, grant)?;
     let is_complete = manifest.settings.iter().all(|ask| !ask.discovered || grant.settings.contains_key(&ask.name));
     let answered: Attributes = match provider.check(&CallLog::default()).await {
         Ok(answered) => answered,
+        Err(failure) if failure.kind == Kind::CredentialReflected => return Err(failure),
         // Nothing is missing, so the provider may be added while its server is away.
         Err(failure) if is_complete => return Ok(vec![format!("it does not work now: {}", failure.what)]),
         Err(failure) => {
@@ -250,11 +253,8 @@ async fn discover(app: &App, found: &Found, grant: &mut Grant) -> Outcome<Vec<St
     Ok(Vec::new())
 }
 
-async fn learn_identity(app: &App, grant: &mut Grant) -> Option<String> {
-    let identity = match opener(app).egress(grant) {
-        Ok(egress) => egress.identity().await,
-        Err(failure) => return Some(failure.what),
-    };
+async fn learn_identity(provider: &Provider, grant: &mut Grant) -> Option<String> {
+    let identity = provider.egress()?.identity().await;
     match (identity, &mut grant.credential) {
         (Ok(identity), Some(credential)) => {
             credential.identity = identity;
