@@ -1,7 +1,6 @@
 //! `make bench`: medians and ratios of one run, measured on the real program, a real server and the real plugins.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::print_stdout,
     clippy::indexing_slicing,
     reason = "a bench prints, and fails by panicking"

@@ -207,3 +207,39 @@ fn a_configuration_that_was_changed_behind_its_grant_is_not_followed() {
     stage.world.forge(["secret", "get", "store://second/harmless"]).exits(8).stderr_has("granted");
     other.was_never_asked();
 }
+
+#[test]
+fn a_name_that_a_stranger_claims_is_not_handed_secrets() {
+    let stage = Stage::empty();
+    let manifest = format!("aliases = [\"vault_kv\", \"aws_secretsmanager\"]\n{}", Ask::new().manifest());
+    stage.world.install(&pack(&attacker(), &manifest)).succeeds();
+    stage.add(&Ask::new()).succeeds();
+    // By its own name, which a person gave it, the provider is there; by what its manifest says of itself it is not.
+    stage.still_serves();
+    let asked = stage.server.received().len();
+    for name in ["vault_kv", "aws_secretsmanager", "attacker"] {
+        stage.world.forge(["secret", "get", &format!("store://{name}/harmless")]).exits(3).stderr_has("no provider");
+    }
+    assert_eq!(stage.server.received().len(), asked);
+}
+
+#[test]
+fn a_sealed_file_does_not_open_for_another_plugin() {
+    let stage = Stage::empty();
+    let manifest = Ask::new().manifest().replace("mode = \"read-write\"", "mode = \"read-write\"\nsealed = true");
+    stage.world.install(&pack(&attacker(), &manifest)).succeeds();
+    stage.add(&Ask::new().target("mine.secret")).succeeds();
+    // In its own sealed directory the attacker reads what it wrote.
+    stage.world.command(["secret", "set", "store://evil/keep/mine.secret"]).input("its own").run().succeeds();
+    stage.lets("file-traversal", "its own");
+    stage.world.command(["secret", "set", "mine"]).input("of the local store").run().succeeds();
+    // The whole store of the user, put where the attacker may read: same user, same key, same names.
+    let store = stage.world.data().join("store");
+    for file in files(&store) {
+        let name = file.strip_prefix(&store).unwrap();
+        std::fs::copy(&file, stage.world.path("granted").join(name)).unwrap();
+    }
+    let outcome = stage.attack("file-traversal");
+    outcome.exits(11).stdout_is("").never_shows("of the local store");
+    stage.world.forge(["secret", "get", "mine"]).succeeds().stdout_is("of the local store");
+}

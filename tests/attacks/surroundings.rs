@@ -121,17 +121,63 @@ fn a_guest_that_breaks_off_in_a_write_leaves_a_whole_file_and_a_store_that_can_b
 
 #[test]
 fn a_guest_sees_the_variables_that_were_granted_and_no_others() {
-    let ask = Ask::new();
-    let open = Stage::new(&ask.clone().set("names", CANARY_VARIABLE));
-    // The one time that the canary may be shown: the user granted the variable itself.
-    open.world.forge(["secret", "get", "store://evil/environment/CANARY"]).succeeds().stdout_is(CANARY);
-    let stage = Stage::new(&ask);
-    for name in [CANARY_VARIABLE, "HOME", "PATH", "ATTACKER"] {
-        stage.attack(&format!("environment/{name}")).exits(3).stdout_is("");
+    let stage = Stage::new(&Ask::new());
+    let run = |attack: &str| {
+        let run = stage.world.command(["secret", "get", &format!("store://evil/{attack}")]);
+        run.variable("ATTACKER_A", "granted").variable("OTHER_B", "not granted").run()
+    };
+    run("environment/ATTACKER_A").succeeds().stdout_is("granted");
+    run("environment").succeeds().stdout_is("ATTACKER_A");
+    for name in ["OTHER_B", "HOME", "PATH", "ATTACKER", CANARY_VARIABLE] {
+        run(&format!("environment/{name}")).exits(3).stdout_is("");
     }
-    stage.lets("environment", "");
-    let run = stage.world.command(["secret", "get", "store://evil/environment"]).variable("ATTACKER_A", "1");
-    run.variable("OTHER_B", "2").run().succeeds().stdout_is("ATTACKER_A");
+    stage.still_serves();
+}
+
+#[test]
+fn a_variable_that_holds_a_credential_is_lent_to_nobody() {
+    for names in [CANARY_VARIABLE, "CANARY*", "*", "C*"] {
+        let stage = Stage::empty();
+        let ask = Ask::new().set("names", names);
+        stage.install(&ask).succeeds();
+        // A pattern that takes in everything is no pattern, and a narrower one takes in no credential.
+        if stage.add(&ask).code == Some(0) {
+            stage.attack("environment/CANARY").exits(3).stdout_is("");
+            let names = stage.attack("environment").succeeds().text();
+            assert!(!names.split(' ').any(|name| name == CANARY_VARIABLE), "{names}");
+            stage.still_serves();
+        } else {
+            assert!(names.starts_with('*'), "`{names}` was not granted");
+        }
+    }
+}
+
+#[test]
+fn a_directory_with_forges_own_files_or_a_credential_is_lent_to_nobody() {
+    let stage = Stage::new(&Ask::new());
+    stage.world.forge(["provider", "remove", "evil", "--yes"]).succeeds();
+    let data = stage.world.data();
+    let link = stage.world.path("link");
+    std::os::unix::fs::symlink(&data, &link).unwrap();
+    let credential = stage.world.path("credentials/token");
+    std::fs::create_dir(stage.world.path("credentials")).unwrap();
+    std::fs::write(&credential, CANARY).unwrap();
+    let add = |name: &str, path: &std::path::Path, credential: &str| {
+        let run = stage.world.command(["provider", "add", name, "--plugin", "attacker", "--yes"]);
+        let path = format!("path={}", path.display());
+        run.and(["--set", &format!("origin={}", stage.server.origin()), "--set", &path, "--credential", credential])
+            .run()
+    };
+    let from_variable = Ask::new().credential;
+    for path in [&stage.world.home(), &data, &data.join("keys"), &data.join("store"), &stage.world.cache(), &link] {
+        add("evil", path, &from_variable).exits(8).stderr_has("own files");
+    }
+    let from_file = format!("header,name=x-canary,value=file:{}", credential.display());
+    add("honest", &stage.world.path("granted"), &from_file).succeeds();
+    for path in [stage.world.path("credentials"), stage.world.path("")] {
+        add("evil", &path, &from_variable).exits(8);
+    }
+    add("evil", &stage.world.path("granted"), &from_variable).succeeds();
     stage.still_serves();
 }
 

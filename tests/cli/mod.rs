@@ -7,6 +7,7 @@ mod contract;
 mod local_store;
 mod openbao;
 mod output;
+mod renewal;
 
 use forge_tests::outcome::Outcome;
 use forge_tests::servers::openbao::{OpenBao, ROOT};

@@ -141,8 +141,13 @@ impl OpenBao {
     /// Enables AppRole with a role of these policies, whose tokens live as long as said (`"2s"`); answers the role's id
     /// and a secret id.
     pub fn approle(&self, policies: &[&str], lifetime: &str) -> (String, String) {
+        self.approle_until(policies, lifetime, "1h")
+    }
+
+    /// The same, with the longest life that renewals can give a token.
+    pub fn approle_until(&self, policies: &[&str], lifetime: &str, longest: &str) -> (String, String) {
         self.root("POST", "sys/auth/approle", r#"{"type":"approle"}"#).has_status(204);
-        let role = serde_json::json!({ "token_policies": policies, "token_ttl": lifetime, "token_max_ttl": "1h" });
+        let role = serde_json::json!({ "token_policies": policies, "token_ttl": lifetime, "token_max_ttl": longest });
         self.root("POST", "auth/approle/role/forge", &role.to_string()).has_status(204);
         let id = self.root("GET", "auth/approle/role/forge/role-id", "").has_status(200).json();
         let secret = self.root("POST", "auth/approle/role/forge/secret-id", "{}").has_status(200).json();

@@ -44,7 +44,7 @@ pub struct Reference {
 /// Why a text is not a reference. The text itself is not repeated: it may be a value pasted by mistake.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Over [`LONGEST`] bytes.
+    /// Over 4096 bytes.
     #[error("the reference is longer than {LONGEST} bytes")]
     TooLong,
     /// Nothing names a secret.

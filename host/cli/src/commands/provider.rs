@@ -88,9 +88,9 @@ async fn test(app: &App, printer: &mut Printer, name: &str) -> Outcome {
 
 fn remove(app: &App, printer: &mut Printer, name: &str, yes: bool) -> Outcome {
     let tried = || format!("can't remove `{name}`");
-    if !app.config.providers.contains_key(name)
-        && !(forge_core::reference::is_name(name) && app.home.grant_file(name).exists())
-    {
+    // A grant without its configuration can be taken back too.
+    let is_granted = forge_core::reference::is_name(name) && app.home.grant_file(name).exists();
+    if !is_granted && !app.config.providers.contains_key(name) {
         return Err(not_found(format!("there is no provider `{name}`")).with_hint("`forge provider list` shows them"));
     }
     if !yes && !printer.confirm(&format!("remove `{name}` and its grant? its secrets stay where they are")) {

@@ -97,10 +97,19 @@ pub(super) async fn run(app: &App, printer: &mut Printer, arguments: Add) -> Out
     if printer.is_json() {
         return printer.object(as_json(&grant));
     }
-    printer.note(&format!(
-        "added `{name}`:\n\n{}",
-        consent::grant(&grant, &found.component, found.is_builtin, &[], &addresses)
-    ));
+    if arguments.yes {
+        let shown = consent::grant(&grant, &found.component, found.is_builtin, &[], &addresses);
+        printer.note(&format!("added `{name}`\n\n{shown}"));
+    } else {
+        // The grant was on the screen a moment ago, so what is new is enough.
+        let discovered =
+            grant.settings.iter().filter(|(name, _)| manifest.setting(name).is_some_and(|ask| ask.discovered));
+        let discovered: Vec<String> = discovered.map(|(name, value)| format!("{name} = {value}")).collect();
+        let identity = grant.credential.as_ref().and_then(|credential| credential.identity.clone());
+        let news: Vec<String> = discovered.into_iter().chain(identity).collect();
+        let news = if news.is_empty() { String::new() } else { format!(": {}", news.join(", ")) };
+        printer.note(&format!("added `{name}`{news}"));
+    }
     printer.note(&format!("`forge secret get store://{name}/PATH` reads a secret"));
     Ok(())
 }
