@@ -77,9 +77,13 @@ fn a_value_goes_into_a_private_file_where_one_is_named() {
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     world.forge(["secret", "get", "a", "--out", out]).succeeds();
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-    // A file stands where a folder would have to be.
-    let below = format!("{out}/below");
-    world.forge(["secret", "get", "a", "--out", &below]).exits(1).stdout_is("").never_shows("into a file");
+    // A folder that is none or not there, and what is no file and would be replaced by one.
+    let missing = world.path("missing/value");
+    let device = std::os::unix::net::UnixListener::bind(world.path("socket"));
+    for bad in [format!("{out}/below"), missing.display().to_string(), world.path("socket").display().to_string()] {
+        world.forge(["secret", "get", "a", "--out", &bad]).exits(2).stdout_is("").never_shows("into a file");
+    }
+    assert!(device.is_ok() && !missing.exists());
 }
 
 #[test]

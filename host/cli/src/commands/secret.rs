@@ -66,6 +66,10 @@ async fn get(app: &App, printer: &mut Printer, text: &str, out: Option<&Path>, r
         if absolute.symlink_metadata().is_ok_and(|metadata| !metadata.is_file()) {
             return Err(usage(format!("`{}` is there and is no regular file", path.display()))).context(tried);
         }
+        // A mistyped folder is a mistake, and not the place for a secret.
+        if !absolute.parent().is_some_and(std::path::Path::is_dir) {
+            return Err(usage(format!("there is no directory for `{}`", path.display()))).context(tried);
+        }
         home::write(&absolute, value.expose())?;
         printer.note(&format!("wrote `{}`", path.display()));
         return Ok(());
