@@ -98,6 +98,24 @@ fn a_read_only_grant_holds_for_files_too() {
 }
 
 #[test]
+fn a_write_that_failed_is_told_although_the_guest_says_that_it_was_done() {
+    let stage = Stage::new(&Ask::new());
+    let set = |name: &str| {
+        let reference = format!("store://evil/hide-failed-write/{name}");
+        stage.world.command(["secret", "set", &reference]).input("a value").run()
+    };
+    set("written").succeeds();
+    stage.lets("kept/written", "a value");
+    // A folder stands where the file would have to be.
+    std::fs::create_dir_all(stage.world.path("granted/folder/below")).unwrap();
+    set("folder").exits(1).stderr_has("can't write");
+    // And a path outside of the directory is not the guest's to write, nor to keep quiet about.
+    set("../outside").exits(2);
+    set("%2e%2e/outside").exits(2);
+    stage.still_serves();
+}
+
+#[test]
 fn a_guest_that_breaks_off_in_a_write_leaves_a_whole_file_and_a_store_that_can_be_written() {
     let stage = Stage::new(&Ask::new());
     let set = |attack: &str, value: &str| {

@@ -78,6 +78,7 @@ impl SecretWriter for Attacker {
     fn put(path: &str, value: &[u8], _options: &PutOptions) -> Result<SecretVersion, Error> {
         match split(path) {
             ("trap-in-write", name) => attacks::trap_in_write::put(name, value),
+            ("hide-failed-write", name) => attacks::hide_failed_write::put(name, value),
             ("keep", name) => attacks::trap_in_write::keep(name, value),
             _ => attacks::write_through_read_only::put(value),
         }

@@ -7,6 +7,7 @@ mod environment;
 mod file_traversal;
 mod flood;
 mod harmless;
+pub(crate) mod hide_failed_write;
 mod huge_value;
 mod keep_state;
 mod log_flood;
