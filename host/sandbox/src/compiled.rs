@@ -129,3 +129,55 @@ fn deserialize(engine: &Engine, code: &[u8]) -> Option<Component> {
     // whose MAC was verified over exactly this buffer, which nobody can change in between as a mapped file could be.
     unsafe { Component::deserialize(engine, code) }.ok()
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    /// The smallest component (component-model, Binary.md): magic, version and layer, and nothing inside.
+    const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+    const VICTIM: &str = "aa";
+    const ATTACKER: &str = "bb";
+
+    fn cache(directory: &std::path::Path) -> (Engine, CompileCache) {
+        let engine = crate::engine::engine().unwrap();
+        let place = |name: &str| directory.join(name);
+        let home = Home { config: place("config"), data: place("data"), cache: place("cache") };
+        let cache = CompileCache::new(&home, &engine);
+        (engine, cache)
+    }
+
+    #[test]
+    fn the_mac_alone_stands_between_somebody_elses_machine_code_and_its_execution() {
+        let directory = tempfile::tempdir().unwrap();
+        let (engine, cache) = cache(directory.path());
+        cache.compile(&engine, ATTACKER, COMPONENT).unwrap();
+        let entry = std::fs::read(cache.entry(ATTACKER)).unwrap();
+        let code = &entry[MAGIC.len() + MAC..];
+        // Open: with the key at hand, a MAC for the victim's digest makes the engine load the attacker's code.
+        let forged = cache.mac(VICTIM, code).unwrap().finalize().into_bytes();
+        home::write(&cache.entry(VICTIM), &[MAGIC.as_slice(), forged.as_slice(), code].concat()).unwrap();
+        assert!(cache.load(&engine, VICTIM).is_some());
+        // Closed: the entry as the attacker has it, renamed; and one whose code was changed under its own MAC.
+        home::write(&cache.entry(VICTIM), &entry).unwrap();
+        assert!(cache.load(&engine, VICTIM).is_none());
+        assert!(!cache.entry(VICTIM).exists(), "what did not fit is thrown away");
+        let mut changed = entry.clone();
+        *changed.last_mut().unwrap() ^= 1;
+        home::write(&cache.entry(ATTACKER), &changed).unwrap();
+        assert!(cache.load(&engine, ATTACKER).is_none());
+        // And the plugin itself is compiled again and served.
+        cache.compile(&engine, VICTIM, COMPONENT).unwrap();
+        assert!(cache.load(&engine, VICTIM).is_some());
+    }
+
+    #[test]
+    fn a_precompiled_file_would_be_loaded_if_inspection_did_not_refuse_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let (engine, _) = cache(directory.path());
+        let code = engine.precompile_component(COMPONENT).unwrap();
+        assert!(deserialize(&engine, &code).is_some());
+        assert!(matches!(crate::inspect(&code), Err(Error::Precompiled)));
+    }
+}
