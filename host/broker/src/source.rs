@@ -56,6 +56,7 @@ impl std::str::FromStr for Source {
             Some(("file", rest)) if is_plain(rest) && rest.starts_with('/') => Some(Self::File(PathBuf::from(rest))),
             Some(("sealed", rest)) => name(rest).map(Self::Sealed),
             Some(("store", _)) => {
+                // Why it is no reference is not told: the text may be a secret that was pasted by mistake.
                 let reference: Option<forge_core::reference::Reference> = text.parse().ok();
                 reference.map(|_| Self::Reference(text.to_owned()))
             }

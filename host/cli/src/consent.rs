@@ -74,6 +74,7 @@ fn settings(manifest: &Manifest) -> Vec<String> {
             None if setting.required => ", required".to_owned(),
             None => String::new(),
         };
+        // The name that a manifest writes; a plain enum always has one.
         let kind = serde_json::to_value(setting.kind).ok();
         let kind = kind.as_ref().and_then(|kind| kind.as_str()).unwrap_or_default();
         format!("{} ({kind}{rule})", setting.name)
