@@ -20,6 +20,16 @@ pub enum Action {
     Describe,
     /// Deleting.
     Delete,
+    /// Taking a deletion back.
+    Recover,
+    /// Removing all versions for good.
+    Purge,
+    /// Listing versions.
+    Versions,
+    /// Making an old version current.
+    Rollback,
+    /// Enabling or disabling a version.
+    SetState,
     /// Testing a provider.
     Check,
 }
@@ -33,6 +43,11 @@ impl Action {
             Self::List => "list",
             Self::Describe => "describe",
             Self::Delete => "delete",
+            Self::Recover => "recover",
+            Self::Purge => "purge",
+            Self::Versions => "versions",
+            Self::Rollback => "rollback",
+            Self::SetState => "set-state",
             Self::Check => "check",
         }
     }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 
 use crate::Kind;
-use crate::secret::{Attributes, Entry, Page, PutOptions, Secret, SecretVersion};
+use crate::secret::{Attributes, Entry, Page, PutOptions, Secret, SecretVersion, VersionPage, VersionState};
 
 /// What stopped a provider. Its texts are the host's own; what a guest said stands in [`Failure::guest`] alone.
 #[derive(Debug, thiserror::Error)]
@@ -165,6 +165,27 @@ pub trait SecretProvider: Send + Sync + std::fmt::Debug {
         options: &PutOptions,
     ) -> Result<SecretVersion, Failure>;
 
-    /// Deletes a secret; answers whether there was one.
+    /// Deletes a secret, recoverably where the backend can; answers whether there was one.
     async fn delete(&self, log: &CallLog, path: &str) -> Result<bool, Failure>;
+
+    /// Takes the last deletion back.
+    async fn recover(&self, log: &CallLog, path: &str) -> Result<(), Failure>;
+
+    /// Removes a secret and all its versions for good; answers whether there was anything.
+    async fn purge(&self, log: &CallLog, path: &str) -> Result<bool, Failure>;
+
+    /// One page of a secret's versions, newest first.
+    async fn versions(
+        &self,
+        log: &CallLog,
+        path: &str,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<VersionPage, Failure>;
+
+    /// Makes an old version current; answers the version that is current now.
+    async fn restore(&self, log: &CallLog, path: &str, version: &str) -> Result<SecretVersion, Failure>;
+
+    /// Sets the state of one version.
+    async fn set_state(&self, log: &CallLog, path: &str, version: &str, state: VersionState) -> Result<(), Failure>;
 }

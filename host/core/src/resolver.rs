@@ -10,7 +10,7 @@ use crate::audit::{Audit, OperationRecord};
 use crate::cache::{Cache, CacheKey};
 use crate::policy::{Action, Caller, Policy};
 use crate::provider::{CallLog, Failure, SecretProvider};
-use crate::secret::{Attributes, Entry, Page, PutOptions, Secret, SecretVersion};
+use crate::secret::{Attributes, Entry, Page, PutOptions, Secret, SecretVersion, VersionPage, VersionState};
 
 /// A provider that is ready to be asked.
 #[derive(Clone, Debug)]
@@ -135,6 +135,71 @@ impl Resolver {
         let opened = self.opened(target, Action::Delete).await?;
         let operation = self.begin(&opened, target, Action::Delete)?;
         let answer = opened.provider.delete(&operation.log, target.path).await;
+        self.cache.forget(&opened.grant_digest, target.path);
+        self.end(operation, answer)
+    }
+
+    /// Takes the last deletion back.
+    ///
+    /// # Errors
+    /// As [`Resolver::read`].
+    pub async fn recover(&self, target: Target<'_>) -> Result<(), Failure> {
+        let opened = self.opened(target, Action::Recover).await?;
+        let operation = self.begin(&opened, target, Action::Recover)?;
+        let answer = opened.provider.recover(&operation.log, target.path).await;
+        self.cache.forget(&opened.grant_digest, target.path);
+        self.end(operation, answer)
+    }
+
+    /// Removes a secret and all its versions for good; answers whether there was anything.
+    ///
+    /// # Errors
+    /// As [`Resolver::read`].
+    pub async fn purge(&self, target: Target<'_>) -> Result<bool, Failure> {
+        let opened = self.opened(target, Action::Purge).await?;
+        let operation = self.begin(&opened, target, Action::Purge)?;
+        let answer = opened.provider.purge(&operation.log, target.path).await;
+        self.cache.forget(&opened.grant_digest, target.path);
+        self.end(operation, answer)
+    }
+
+    /// One page of a secret's versions, newest first.
+    ///
+    /// # Errors
+    /// As [`Resolver::read`].
+    pub async fn versions(
+        &self,
+        target: Target<'_>,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<VersionPage, Failure> {
+        let opened = self.opened(target, Action::Versions).await?;
+        let operation = self.begin(&opened, target, Action::Versions)?;
+        let answer = opened.provider.versions(&operation.log, target.path, cursor, limit).await;
+        self.end(operation, answer)
+    }
+
+    /// Makes the version of `target` current; answers the version that is current now.
+    ///
+    /// # Errors
+    /// As [`Resolver::read`].
+    pub async fn rollback(&self, target: Target<'_>) -> Result<SecretVersion, Failure> {
+        let opened = self.opened(target, Action::Rollback).await?;
+        let operation = self.begin(&opened, target, Action::Rollback)?;
+        let answer = opened.provider.restore(&operation.log, target.path, target.version.unwrap_or_default()).await;
+        self.cache.forget(&opened.grant_digest, target.path);
+        self.end(operation, answer)
+    }
+
+    /// Sets the state of the version of `target`.
+    ///
+    /// # Errors
+    /// As [`Resolver::read`].
+    pub async fn set_state(&self, target: Target<'_>, state: VersionState) -> Result<(), Failure> {
+        let opened = self.opened(target, Action::SetState).await?;
+        let operation = self.begin(&opened, target, Action::SetState)?;
+        let version = target.version.unwrap_or_default();
+        let answer = opened.provider.set_state(&operation.log, target.path, version, state).await;
         self.cache.forget(&opened.grant_digest, target.path);
         self.end(operation, answer)
     }

@@ -108,6 +108,15 @@ pub struct Page {
     pub next: Option<String>,
 }
 
+/// One page of a secret's versions.
+#[derive(Clone, Debug, Default)]
+pub struct VersionPage {
+    /// The versions, newest first.
+    pub versions: Vec<SecretVersion>,
+    /// Where the next page begins; `None` after the last.
+    pub next: Option<String>,
+}
+
 /// How a secret is to be written.
 #[derive(Clone, Debug, Default)]
 pub struct PutOptions {

@@ -45,4 +45,5 @@ abilities! {
     metadata = "forge:plugin/metadata",
     writer = "forge:plugin/writer",
     removal = "forge:plugin/removal",
+    history = "forge:plugin/history",
 }

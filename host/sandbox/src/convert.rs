@@ -2,8 +2,9 @@
 
 use forge_core::Kind;
 use forge_core::provider::Failure;
-use forge_core::secret::{Attributes, Entry, Page, Secret, SecretVersion, Value, VersionState};
+use forge_core::secret::{Attributes, Entry, Page, Secret, SecretVersion, Value, VersionPage, VersionState};
 
+use crate::bindings::history::exports::forge::plugin::secret_history as history;
 use crate::bindings::metadata::exports::forge::plugin::secret_metadata as metadata;
 use crate::bindings::types;
 
@@ -90,6 +91,25 @@ pub(crate) fn page(page: metadata::Page) -> Result<Page, Failure> {
     }
     let entries = page.entries.into_iter().map(entry).collect::<Result<_, _>>()?;
     Ok(Page { entries, next: optional(page.next, CURSOR, "a cursor")? })
+}
+
+/// A bounded page of versions.
+pub(crate) fn versions(page: history::Page) -> Result<VersionPage, Failure> {
+    if page.versions.len() > ENTRIES {
+        return Err(too_long("a page"));
+    }
+    let versions = page.versions.into_iter().map(version).collect::<Result<_, _>>()?;
+    Ok(VersionPage { versions, next: optional(page.next, CURSOR, "a cursor")? })
+}
+
+/// The guest's word for a state.
+pub(crate) fn guest_state(state: VersionState) -> types::VersionState {
+    match state {
+        VersionState::Enabled => types::VersionState::Enabled,
+        VersionState::Disabled => types::VersionState::Disabled,
+        VersionState::Deleted => types::VersionState::Deleted,
+        VersionState::Destroyed => types::VersionState::Destroyed,
+    }
 }
 
 /// The kind that a guest names, as forge's own.

@@ -6,14 +6,16 @@ use async_trait::async_trait;
 use forge_broker::Egress;
 use forge_core::Kind;
 use forge_core::provider::{CallLog, Failure, SecretProvider};
-use forge_core::secret::{Attributes, Entry, Page, PutOptions, Secret, SecretVersion};
+use forge_core::secret::{Attributes, Entry, Page, PutOptions, Secret, SecretVersion, VersionPage, VersionState};
 use tokio::task::JoinSet;
 use wasmtime::Engine;
 use wasmtime::component::InstancePre;
 
 use crate::bindings::types;
 use crate::bindings::writer::exports::forge::plugin::secret_writer;
-use crate::bindings::{metadata::MetadataPre, provider::ProviderPre, removal::RemovalPre, writer::WriterPre};
+use crate::bindings::{
+    history::HistoryPre, metadata::MetadataPre, provider::ProviderPre, removal::RemovalPre, writer::WriterPre,
+};
 use crate::call::{Act, End, Names, run};
 use crate::component::Component;
 use crate::convert;
@@ -45,6 +47,9 @@ enum Ability {
     Metadata,
     Write,
     Removal,
+    History,
+    /// The same interface for calls that change something.
+    Rewriting,
 }
 
 impl Ability {
@@ -54,7 +59,12 @@ impl Ability {
             Self::Metadata => "secret-metadata",
             Self::Write => "secret-writer",
             Self::Removal => "secret-removal",
+            Self::History | Self::Rewriting => "secret-history",
         }
+    }
+
+    fn writes(self) -> bool {
+        matches!(self, Self::Write | Self::Removal | Self::Rewriting)
     }
 }
 
@@ -87,7 +97,7 @@ impl Provider {
             let what = format!("plugin `{plugin}` has no `{}`, so it can't do this", ability.interface());
             return Err(Failure::new(Kind::Unsupported, what));
         }
-        let writes = matches!(ability, Ability::Write | Ability::Removal);
+        let writes = ability.writes();
         let lock = match &inner.lent.directory {
             Some(directory) if writes => Some(directory.lock().await?),
             _ => None,
@@ -212,5 +222,50 @@ impl SecretProvider for Provider {
         let act: Act<bool> =
             act!(RemovalPre, forge_plugin_secret_removal, |store, guest| guest.call_delete(store, &name, &Vec::new()));
         self.call(log, Ability::Removal, path, act).await
+    }
+
+    async fn recover(&self, log: &CallLog, path: &str) -> Result<(), Failure> {
+        let name = path.to_owned();
+        let act: Act<()> =
+            act!(RemovalPre, forge_plugin_secret_removal, |store, guest| guest.call_recover(store, &name));
+        self.call(log, Ability::Removal, path, act).await
+    }
+
+    async fn purge(&self, log: &CallLog, path: &str) -> Result<bool, Failure> {
+        let name = path.to_owned();
+        let act: Act<bool> =
+            act!(RemovalPre, forge_plugin_secret_removal, |store, guest| guest.call_purge(store, &name));
+        self.call(log, Ability::Removal, path, act).await
+    }
+
+    async fn versions(
+        &self,
+        log: &CallLog,
+        path: &str,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<VersionPage, Failure> {
+        let (name, cursor) = (path.to_owned(), cursor.map(str::to_owned));
+        let act: Act<_> = act!(HistoryPre, forge_plugin_secret_history, |store, guest| guest.call_versions(
+            store,
+            &name,
+            cursor.as_deref(),
+            limit
+        ));
+        convert::versions(self.call(log, Ability::History, path, act).await?)
+    }
+
+    async fn restore(&self, log: &CallLog, path: &str, version: &str) -> Result<SecretVersion, Failure> {
+        let (name, version) = (path.to_owned(), version.to_owned());
+        let act: Act<types::SecretVersion> =
+            act!(HistoryPre, forge_plugin_secret_history, |store, guest| guest.call_restore(store, &name, &version));
+        convert::version(self.call(log, Ability::Rewriting, path, act).await?)
+    }
+
+    async fn set_state(&self, log: &CallLog, path: &str, version: &str, state: VersionState) -> Result<(), Failure> {
+        let (name, version, state) = (path.to_owned(), version.to_owned(), convert::guest_state(state));
+        let act: Act<()> = act!(HistoryPre, forge_plugin_secret_history, |store, guest| guest
+            .call_set_state(store, &name, &version, state));
+        self.call(log, Ability::Rewriting, path, act).await
     }
 }

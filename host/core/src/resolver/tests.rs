@@ -46,6 +46,21 @@ impl SecretProvider for Memory {
     async fn delete(&self, _: &CallLog, _: &str) -> Result<bool, Failure> {
         Ok(true)
     }
+    async fn recover(&self, _: &CallLog, _: &str) -> Result<(), Failure> {
+        Ok(())
+    }
+    async fn purge(&self, _: &CallLog, _: &str) -> Result<bool, Failure> {
+        Ok(true)
+    }
+    async fn versions(&self, _: &CallLog, _: &str, _: Option<&str>, _: u32) -> Result<VersionPage, Failure> {
+        Ok(VersionPage::default())
+    }
+    async fn restore(&self, log: &CallLog, path: &str, _: &str) -> Result<SecretVersion, Failure> {
+        self.put(log, path, b"", &PutOptions::default()).await
+    }
+    async fn set_state(&self, _: &CallLog, _: &str, _: &str, _: VersionState) -> Result<(), Failure> {
+        Ok(())
+    }
 }
 
 struct One(Opened);
