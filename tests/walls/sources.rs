@@ -38,7 +38,12 @@ const EXPOSING: [(&str, &str); 8] = [
     ("host/broker/src/credential/held.rs", "holds what a login gave"),
     ("host/broker/src/credential/vault_token.rs", "puts the token into its header"),
     ("host/broker/src/credential/vault_token/", "logs in"),
-    ("host/cli/src/commands/secret.rs", "prints and reads values, which is its task"),
+    (
+        "host/cli/src/commands/secret/copy.rs",
+        "host/cli/src/commands/secret/get.rs",
+        "host/cli/src/commands/secret/set.rs",
+        "prints and reads values, which is its task",
+    ),
     ("host/cli/src/providers.rs", "hands a credential from its source to the broker"),
     ("host/core/src/field.rs", "takes a field out of a value"),
     ("host/core/src/sealing.rs", "seals"),

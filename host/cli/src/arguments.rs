@@ -4,6 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+mod secret;
+
+pub(crate) use secret::{Secret, Set};
+
 /// Read and write secrets in any backend. Every backend is a sandboxed WebAssembly plugin that never sees your credentials.
 #[derive(Debug, Parser)]
 #[command(name = "forge", version, disable_help_subcommand = true, arg_required_else_help = true)]
@@ -35,6 +39,9 @@ pub(crate) struct Global {
     /// Never ask; fail where a question would be needed
     #[arg(long, global = true)]
     pub(crate) non_interactive: bool,
+    /// Print without colours; so does a `NO_COLOR` variable
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
 }
 
 /// What to do.
@@ -49,55 +56,6 @@ pub(crate) enum Command {
     /// Install and inspect plugins
     #[command(subcommand)]
     Plugin(Plugin),
-}
-
-/// Commands about secrets.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Secret {
-    /// Print a secret
-    #[command(
-        after_help = "Examples:\n  forge secret get app/db\n  forge secret get store://prod/app/db#password\n  forge secret get 'store://prod/app/db?version=3'"
-    )]
-    Get {
-        /// `store://PROVIDER/PATH[?version=V][#FIELD]`, or a path of the default provider
-        reference: String,
-        /// Write the value to a new or existing file of mode 0600 instead
-        #[arg(short, long, value_name = "FILE")]
-        out: Option<PathBuf>,
-        /// Print binary values to a terminal, too
-        #[arg(long)]
-        raw: bool,
-    },
-    /// Write a secret; the value comes from a file, from standard input, or from a hidden prompt
-    #[command(
-        after_help = "Examples:\n  forge secret set app/db                      # asks for the value\n  pwgen 32 1 | forge secret set app/db\n  forge secret set app/key --from-file key.pem"
-    )]
-    Set {
-        /// `store://PROVIDER/PATH`, or a path of the default provider
-        reference: String,
-        /// Read the value from this file, byte for byte
-        #[arg(long, value_name = "FILE")]
-        from_file: Option<PathBuf>,
-        /// Keep the newline at the end of standard input
-        #[arg(long)]
-        keep_newline: bool,
-        /// Fail unless this is the current version; an empty one means that there must be none yet
-        #[arg(long, value_name = "VERSION")]
-        expected_version: Option<String>,
-    },
-    /// List the names of secrets, never their values
-    List {
-        /// Only what lies at or below this path
-        prefix: Option<String>,
-    },
-    /// Delete a secret
-    Delete {
-        /// `store://PROVIDER/PATH`, or a path of the default provider
-        reference: String,
-        /// Don't ask
-        #[arg(short, long)]
-        yes: bool,
-    },
 }
 
 /// Commands about providers.

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
+use clap::builder::styling::AnsiColor;
 use forge_core::Kind;
 use forge_core::provider::Failure;
 use serde_json::{Value as Json, json};
@@ -16,12 +17,25 @@ pub(crate) struct Printer {
     quiet: bool,
     verbose: bool,
     interactive: bool,
+    shows_progress: bool,
+    colours: bool,
 }
 
 impl Printer {
     pub(crate) fn new(global: &Global) -> Self {
         let interactive = !global.non_interactive && io::stdin().is_terminal() && io::stderr().is_terminal();
-        Self { json: global.json, quiet: global.quiet, verbose: global.verbose, interactive }
+        let is_terminal = io::stderr().is_terminal();
+        // A terminal that can't move its cursor shows escape codes as text.
+        let is_dumb = crate::environment::variable("TERM").is_none_or(|term| term == "dumb");
+        let is_plain = global.no_color || crate::environment::variable("NO_COLOR").is_some_and(|v| !v.is_empty());
+        Self {
+            json: global.json,
+            quiet: global.quiet,
+            verbose: global.verbose,
+            interactive,
+            shows_progress: is_terminal && !is_dumb && !global.quiet && !global.json,
+            colours: is_terminal && !is_dumb && !is_plain,
+        }
     }
 
     /// Whether one JSON object is wanted.
@@ -67,7 +81,7 @@ impl Printer {
 
     /// Tells a person what they must know, however quiet it is.
     pub(crate) fn warning(&mut self, text: &str) {
-        to_stderr(&format!("warning: {text}\n"));
+        to_stderr(&format!("{} {text}\n", self.coloured(AnsiColor::Yellow, "warning:")));
     }
 
     /// Says why a command failed.
@@ -77,14 +91,36 @@ impl Printer {
             to_stderr(&format!("{}\n", json!({ "schema_version": 1, "error": error })));
             return;
         }
-        to_stderr(&format!("error: {}\n", failure.what));
+        to_stderr(&format!("{} {}\n", self.coloured(AnsiColor::Red, "error:"), failure.what));
         if self.verbose
             && let Some(guest) = &failure.guest
         {
             to_stderr(&format!("\nthe plugin says: {}\n", guest.for_terminal()));
         }
         if let Some(hint) = &failure.hint {
-            to_stderr(&format!("\nhint: {hint}\n"));
+            to_stderr(&format!("\n{} {hint}\n", self.coloured(AnsiColor::Cyan, "hint:")));
+        }
+    }
+
+    fn coloured(&self, colour: AnsiColor, text: &str) -> String {
+        if !self.colours {
+            return text.to_owned();
+        }
+        let style = colour.on_default().bold();
+        format!("{style}{text}{style:#}")
+    }
+
+    /// Shows how far long work is, on a terminal only; the next line begins after [`Printer::end_progress`].
+    pub(crate) fn progress(&mut self, done: usize, of: usize, what: &str) {
+        if self.shows_progress {
+            to_stderr(&format!("\r\x1b[2K{what} {}/{of}", done + 1));
+        }
+    }
+
+    /// Takes the progress line away.
+    pub(crate) fn end_progress(&mut self) {
+        if self.shows_progress {
+            to_stderr("\r\x1b[2K");
         }
     }
 

@@ -102,8 +102,3 @@ impl Audit {
         file.write_all(&lines).map_err(|error| refuse(error.to_string()))
     }
 }
-
-/// RFC 3339 in UTC, from milliseconds since the Unix epoch; `None` beyond the year 9999.
-pub fn rfc3339(milliseconds: i64) -> Option<String> {
-    jiff::Timestamp::from_millisecond(milliseconds).ok().map(|time| time.to_string())
-}

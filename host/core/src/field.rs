@@ -16,6 +16,12 @@ pub enum Error {
     /// A value that says it is base64 is not.
     #[error("the value is marked as base64 and is not")]
     NotBase64,
+    /// A pointer leads through something that is not there, or that has no fields.
+    #[error("the field's parent is not there, or has no fields")]
+    NoParent,
+    /// Bytes that JSON can't hold.
+    #[error("a field holds text, and this value is not UTF-8")]
+    NotText,
 }
 
 /// The attribute in which a plugin names what a reference without `#FIELD` means.
@@ -46,8 +52,65 @@ pub fn take(secret: &Secret, field: Option<&str>) -> Result<Value, Error> {
     }
 }
 
+/// The whole value with one field set to a text: what `set REF#FIELD` writes. `None` is a secret that is not there yet.
+///
+/// A pointer sets what its parent holds, and makes no parents; `-` as its last part appends to a list (RFC 6901).
+///
+/// # Errors
+/// The value has no fields, the field's parent is not there, or the text is not UTF-8.
+pub fn put(whole: Option<&Secret>, field: &str, text: &[u8]) -> Result<Value, Error> {
+    let text = std::str::from_utf8(text).map_err(|_| Error::NotText)?;
+    let mut document = match whole {
+        Some(secret) => serde_json::from_slice(secret.value.expose()).map_err(|_| Error::NotAnObject)?,
+        None => serde_json::Value::Object(serde_json::Map::new()),
+    };
+    let set = set(&mut document, field, text);
+    let written = set.and_then(|()| serde_json::to_vec(&document).map(Value::new).map_err(|_| Error::NotAnObject));
+    wipe(&mut document);
+    written
+}
+
+fn set(document: &mut serde_json::Value, field: &str, text: &str) -> Result<(), Error> {
+    use serde_json::Value as Json;
+    let value = Json::String(text.to_owned());
+    if !document.is_object() {
+        return Err(Error::NotAnObject);
+    }
+    let (parent, name) = match field.starts_with('/').then(|| field.rsplit_once('/')).flatten() {
+        Some((parent, name)) => (document.pointer_mut(parent), name.replace("~1", "/").replace("~0", "~")),
+        None => (Some(document), field.to_owned()),
+    };
+    match parent {
+        Some(Json::Object(fields)) => {
+            if let Some(Json::String(mut old)) = fields.insert(name, value) {
+                zeroize::Zeroize::zeroize(&mut old);
+            }
+            Ok(())
+        }
+        Some(Json::Array(list)) if name == "-" => {
+            list.push(value);
+            Ok(())
+        }
+        Some(Json::Array(list)) => {
+            let place = name.parse().ok().and_then(|at: usize| list.get_mut(at)).ok_or(Error::NoParent)?;
+            *place = value;
+            Ok(())
+        }
+        _ => Err(Error::NoParent),
+    }
+}
+
+/// The fields that were not asked for are secrets too.
+fn wipe(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::String(text) => zeroize::Zeroize::zeroize(text),
+        serde_json::Value::Array(list) => list.iter_mut().for_each(wipe),
+        serde_json::Value::Object(map) => map.values_mut().for_each(wipe),
+        _ => {}
+    }
+}
+
 fn of_json(json: &[u8], field: &str) -> Result<Value, Error> {
-    use zeroize::Zeroize as _;
     let mut document: serde_json::Value = serde_json::from_slice(json).map_err(|_| Error::NotAnObject)?;
     let found = if field.starts_with('/') {
         document.pointer_mut(field)
@@ -60,15 +123,6 @@ fn of_json(json: &[u8], field: &str) -> Result<Value, Error> {
         Some(serde_json::Value::String(text)) => Ok(Value::new(text.into_bytes())),
         Some(other) => Ok(Value::new(other.to_string().into_bytes())),
     };
-    // The fields that were not asked for are secrets too.
-    fn wipe(value: &mut serde_json::Value) {
-        match value {
-            serde_json::Value::String(text) => text.zeroize(),
-            serde_json::Value::Array(list) => list.iter_mut().for_each(wipe),
-            serde_json::Value::Object(map) => map.values_mut().for_each(wipe),
-            _ => {}
-        }
-    }
     wipe(&mut document);
     taken
 }
@@ -93,6 +147,25 @@ mod tests {
         assert_eq!(taken("none"), Err(Error::Missing));
         assert_eq!(taken("other"), Err(Error::Missing));
         assert_eq!(take(&self::secret("plain", &[]), Some("a")), Err(Error::NotAnObject));
+    }
+
+    #[test]
+    fn a_field_is_set_and_all_others_stay_as_they_are() {
+        let whole = secret(r#"{"b":1.50,"a":"x","in":{"list":["p"]}}"#, &[]);
+        let with = |field| put(Some(&whole), field, b"n\"ew").map(|v| String::from_utf8(v.expose().to_vec()).unwrap());
+        assert_eq!(with("a").unwrap(), r#"{"b":1.50,"a":"n\"ew","in":{"list":["p"]}}"#);
+        assert_eq!(with("new").unwrap(), r#"{"b":1.50,"a":"x","in":{"list":["p"]},"new":"n\"ew"}"#);
+        assert_eq!(with("/in/list/0").unwrap(), r#"{"b":1.50,"a":"x","in":{"list":["n\"ew"]}}"#);
+        assert_eq!(with("/in/list/-").unwrap(), r#"{"b":1.50,"a":"x","in":{"list":["p","n\"ew"]}}"#);
+        assert_eq!(with("/in/c~1d").unwrap(), r#"{"b":1.50,"a":"x","in":{"list":["p"],"c/d":"n\"ew"}}"#);
+        for nowhere in ["/other/a", "/a/b", "/in/list/7"] {
+            assert_eq!(with(nowhere), Err(Error::NoParent), "{nowhere}");
+        }
+        assert_eq!(put(None, "a", b"x").unwrap().expose(), br#"{"a":"x"}"#);
+        for without_fields in ["plain", "[1]", "\"text\""] {
+            assert_eq!(put(Some(&secret(without_fields, &[])), "a", b"x"), Err(Error::NotAnObject));
+        }
+        assert_eq!(put(None, "a", &[0xff]), Err(Error::NotText));
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub enum Kind {
     CredentialReflected,
     /// A digest, a MAC or a seal does not fit its content.
     Integrity,
+    /// Some of it was done and some was not.
+    Partial,
     /// Forge's own fault, or the machine's (a disk that is full, a directory that can't be read).
     Internal,
 }
@@ -65,6 +67,7 @@ impl Kind {
             Self::NotGranted => "not-granted",
             Self::CredentialReflected => "credential-reflected",
             Self::Integrity => "integrity",
+            Self::Partial => "partial",
             Self::Internal => "internal",
         }
     }
@@ -82,6 +85,7 @@ impl Kind {
             Self::NotGranted => 8,
             Self::Conflict | Self::WrongState => 9,
             Self::CredentialReflected | Self::Integrity => 11,
+            Self::Partial => 12,
         }
     }
 }

@@ -21,5 +21,6 @@ pub mod route;
 pub mod sealing;
 pub mod secret;
 pub mod setting;
+pub mod time;
 
 pub use kind::Kind;

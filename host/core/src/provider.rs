@@ -53,6 +53,7 @@ failure_from! {
     crate::reference::Error => |_| Kind::InvalidRequest,
     crate::setting::Error => |_| Kind::InvalidRequest,
     crate::config::Error => |_| Kind::InvalidRequest,
+    crate::time::Error => |_| Kind::InvalidRequest,
     crate::manifest::Error => |_| Kind::InvalidRequest,
     crate::sealing::Error => |_| Kind::Integrity,
     crate::field::Error => |error| match error {

@@ -167,12 +167,7 @@ impl Resolver {
     ///
     /// # Errors
     /// As [`Resolver::read`].
-    pub async fn versions(
-        &self,
-        target: Target<'_>,
-        cursor: Option<&str>,
-        limit: u32,
-    ) -> Result<VersionPage, Failure> {
+    pub async fn versions(&self, target: Target<'_>, cursor: Option<&str>, limit: u32) -> Result<VersionPage, Failure> {
         let opened = self.opened(target, Action::Versions).await?;
         let operation = self.begin(&opened, target, Action::Versions)?;
         let answer = opened.provider.versions(&operation.log, target.path, cursor, limit).await;

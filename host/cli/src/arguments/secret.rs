@@ -1,0 +1,158 @@
+//! `forge secret` as it is typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// Commands about secrets.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Secret {
+    /// Print a secret
+    #[command(
+        after_help = "Examples:\n  forge secret get app/db\n  forge secret get store://prod/app/db#password\n  forge secret get 'store://prod/app/db?version=3'"
+    )]
+    Get {
+        /// `store://PROVIDER/PATH[?version=V][#FIELD]`, or a path of the default provider
+        reference: String,
+        /// Write the value to a new or existing file of mode 0600 instead
+        #[arg(short, long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// Print binary values to a terminal, too
+        #[arg(long)]
+        raw: bool,
+    },
+    /// Write a secret; the value comes from a file, from standard input, or from a hidden prompt
+    #[command(
+        after_help = "Examples:\n  forge secret set app/db                      # asks for the value\n  pwgen 32 1 | forge secret set app/db\n  forge secret set app/key --from-file key.pem --tag team=web --expires 90d\n  forge secret set store://prod/app/db#password   # one field; the others stay"
+    )]
+    Set(Box<Set>),
+    /// List the names of secrets, never their values
+    #[command(
+        after_help = "Examples:\n  forge secret list\n  forge secret list app\n  forge secret list store://prod/app"
+    )]
+    List {
+        /// Only what lies at or below this path
+        prefix: Option<String>,
+    },
+    /// Show what is known of a secret, without its value
+    #[command(
+        after_help = "Examples:\n  forge secret describe app/db\n  forge --json secret describe store://prod/app/db"
+    )]
+    Describe {
+        /// `store://PROVIDER/PATH`, or a path of the default provider
+        reference: String,
+    },
+    /// List the versions of a secret, newest first
+    #[command(after_help = "Example:\n  forge secret versions app/db")]
+    Versions {
+        /// `store://PROVIDER/PATH`, or a path of the default provider
+        reference: String,
+    },
+    /// Make an old version current again
+    #[command(after_help = "Example:\n  forge secret rollback app/db --to 3")]
+    Rollback {
+        /// `store://PROVIDER/PATH`, or a path of the default provider
+        reference: String,
+        /// The version, as `forge secret versions` names it
+        #[arg(long, value_name = "VERSION")]
+        to: String,
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Delete a secret, recoverably where its backend can
+    #[command(after_help = "Examples:\n  forge secret delete app/db\n  forge secret delete app/db --yes")]
+    Delete {
+        /// `store://PROVIDER/PATH`, or a path of the default provider
+        reference: String,
+        /// Don't ask
+        #[arg(short, long)]
+        yes: bool,
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Take the last deletion of a secret back
+    #[command(after_help = "Example:\n  forge secret recover app/db")]
+    Recover {
+        /// `store://PROVIDER/PATH`, or a path of the default provider
+        reference: String,
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Remove a secret and all its versions for good
+    #[command(after_help = "Example:\n  forge secret purge app/db --yes")]
+    Purge {
+        /// `store://PROVIDER/PATH`, or a path of the default provider
+        reference: String,
+        /// Don't ask
+        #[arg(short, long)]
+        yes: bool,
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Make a version readable again
+    #[command(after_help = "Example:\n  forge secret enable 'app/db?version=3'")]
+    Enable {
+        /// `store://PROVIDER/PATH[?version=V]`; without a version the current one
+        reference: String,
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Make a version unreadable until it is enabled
+    #[command(after_help = "Example:\n  forge secret disable 'app/db?version=3'")]
+    Disable {
+        /// `store://PROVIDER/PATH[?version=V]`; without a version the current one
+        reference: String,
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Copy secrets from one place to another, of any two providers
+    #[command(
+        after_help = "Examples:\n  forge secret copy app/db store://prod/app/db\n  forge secret copy 'store://old/app/**' store://prod/app --dry-run"
+    )]
+    Copy {
+        /// `store://PROVIDER/PATH`, or `PREFIX/**` for everything below it
+        from: String,
+        /// Where it goes; below it with `PREFIX/**`
+        to: String,
+        /// Replace what is there
+        #[arg(long)]
+        overwrite: bool,
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// What `secret set` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Set {
+    /// `store://PROVIDER/PATH[#FIELD]`, or a path of the default provider
+    pub(crate) reference: String,
+    /// Read the value from this file, byte for byte
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from_file: Option<PathBuf>,
+    /// Keep the newline at the end of standard input
+    #[arg(long)]
+    pub(crate) keep_newline: bool,
+    /// A tag or label, where the backend has them
+    #[arg(long = "tag", value_name = "NAME=VALUE")]
+    pub(crate) tags: Vec<String>,
+    /// The media type of the value, where the backend keeps one
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) content_type: Option<String>,
+    /// When it expires: a time such as `2027-01-31T00:00:00Z`, or after `90d`, `12h`
+    #[arg(long, value_name = "TIME")]
+    pub(crate) expires: Option<String>,
+    /// Fail unless this is the current version; an empty one means that there must be none yet
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) expected_version: Option<String>,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
