@@ -16,7 +16,7 @@ const NEUTRAL: [&str; 6] =
     ["host/core/src/", "host/broker/src/", "host/sandbox/src/", "host/cli/src/", "sdk/src/", "wit/"];
 
 /// Where a backend may be named in them all the same, and why.
-const NAMING: [(&str, &str); 5] = [
+const NAMING: &[(&str, &str)] = &[
     ("host/broker/src/credential/", "each credential kind knows the backends that it logs in to"),
     ("host/broker/src/credential.rs", "lists the credential kinds"),
     ("host/broker/src/header.rs", "lists the headers by which backends know who asks, which no manifest may name"),
@@ -25,7 +25,7 @@ const NAMING: [(&str, &str); 5] = [
 ];
 
 /// Where unsafe code stands, and why.
-const UNSAFE: [(&str, &str); 4] = [
+const UNSAFE: &[(&str, &str)] = &[
     ("host/sandbox/src/compiled.rs", "loads compiled code from the buffer whose MAC was checked"),
     ("sdk/src/bindings.rs", "is generated"),
     ("sdk/src/plugin.rs", "names a section and exported functions"),
@@ -33,7 +33,7 @@ const UNSAFE: [(&str, &str); 4] = [
 ];
 
 /// Where secret bytes are taken out of their type, and why.
-const EXPOSING: [(&str, &str); 10] = [
+const EXPOSING: &[(&str, &str)] = &[
     ("host/broker/src/credential/header.rs", "puts the credential into its header"),
     ("host/broker/src/credential/held.rs", "holds what a login gave"),
     ("host/broker/src/credential/vault_token.rs", "puts the token into its header"),
@@ -47,7 +47,7 @@ const EXPOSING: [(&str, &str); 10] = [
 ];
 
 /// Where the environment of the process is read.
-const ENVIRONMENT: [(&str, &str); 3] = [
+const ENVIRONMENT: &[(&str, &str)] = &[
     ("host/cli/", "is the command line"),
     ("tests/world.rs", "finds the program"),
     ("host/broker/tests/loopback/network.rs", "starts itself again in another network"),
@@ -123,7 +123,7 @@ pub(super) fn backends(root: &Path) -> Vec<String> {
     let mut broken = Vec::new();
     for file in [".rs", ".wit"].into_iter().flat_map(|ending| written(root, ending)) {
         let name = shown(&file);
-        if !NEUTRAL.iter().any(|room| name.starts_with(room)) || is_listed(&NAMING, &name) {
+        if !NEUTRAL.iter().any(|room| name.starts_with(room)) || is_listed(NAMING, &name) {
             continue;
         }
         for (number, line) in code(root, &file) {
@@ -151,7 +151,7 @@ fn found(root: &Path, list: &[(&str, &str)], is_broken: impl Fn(&str) -> bool) -
 
 /// Unsafe code stands only where it is listed.
 pub(super) fn unsafe_code(root: &Path) -> Vec<String> {
-    found(root, &UNSAFE, |line| words(line).any(|word| word == "unsafe"))
+    found(root, UNSAFE, |line| words(line).any(|word| word == "unsafe"))
 }
 
 /// Secret bytes are exposed only where it is listed.
@@ -160,7 +160,7 @@ pub(super) fn exposures(root: &Path) -> Vec<String> {
         let is_definition = line.contains("fn expose");
         !is_definition && words(line).any(|word| matches!(word, "expose" | "expose_secret" | "expose_secret_mut"))
     };
-    found(root, &EXPOSING, exposes)
+    found(root, EXPOSING, exposes)
 }
 
 /// Only the command line reads the environment.
@@ -170,5 +170,5 @@ pub(super) fn environment(root: &Path) -> Vec<String> {
         line.split("env::").skip(1).any(|rest| words(rest).next().is_some_and(|word| READING.contains(&word)))
             || line.contains("std::env;")
     };
-    found(root, &ENVIRONMENT, reads)
+    found(root, ENVIRONMENT, reads)
 }
