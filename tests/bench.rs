@@ -16,7 +16,7 @@ use forge_broker::{Egress, Error, Options, Request, Source, Sources};
 use forge_core::grant::Grant;
 use forge_core::home::Home;
 use forge_core::provider::{CallLog, SecretProvider as _};
-use forge_sandbox::{Doors, Found, Sandbox};
+use forge_sandbox::{Compiler, Doors, Found, Sandbox};
 use forge_tests::servers::openbao::{OpenBao, ROOT};
 use forge_tests::world::{World, program, root};
 use secrecy::SecretString;
@@ -103,7 +103,7 @@ fn found(wasm: &Path) -> Found {
 /// The same request through the same broker, once sent by the host itself and once by a guest in a fresh instance.
 async fn calls(home: &Home, grant: &Grant, plugins: &Path, address: &str) {
     let egress = Egress::open(grant, &Options::new(Arc::new(Root))).unwrap();
-    let sandbox = Sandbox::start(home).unwrap();
+    let sandbox = Sandbox::start(home, Compiler::new(program())).unwrap();
     let doors = Doors { egress: Some(Arc::clone(&egress)), ..Doors::default() };
     let provider = sandbox.open(&found(&plugins.join("vault.wasm")), grant, doors).unwrap();
     let url = format!("{address}/v1/secret/data/bench");

@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::{env, fs};
 
+use sha2::{Digest as _, Sha256};
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-env-changed=FORGE_PLUGINS");
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../..");
@@ -25,7 +27,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("cargo::rerun-if-changed={}", path.display());
         let path = path.canonicalize()?;
         let id = path.file_stem().and_then(|stem| stem.to_str()).ok_or("a plugin's file name is not UTF-8")?;
-        writeln!(list, "    forge_sandbox::Builtin {{ id: {id:?}, bytes: include_bytes!({path:?}) }},")?;
+        let digest: String = Sha256::digest(fs::read(&path)?).iter().map(|byte| format!("{byte:02x}")).collect();
+        writeln!(list, "    forge_sandbox::Builtin {{ id: {id:?}, bytes: include_bytes!({path:?}), digest: {digest:?} }},")?;
     }
     list.push(']');
     fs::write(PathBuf::from(env::var("OUT_DIR")?).join("builtins.rs"), list)?;

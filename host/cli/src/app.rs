@@ -10,7 +10,7 @@ use forge_core::config::{self, Config};
 use forge_core::home::{self, Home};
 use forge_core::policy::{Caller, Policy};
 use forge_core::resolver::Resolver;
-use forge_sandbox::{Builtin, Plugins, Sandbox};
+use forge_sandbox::{Builtin, Compiler, Plugins, Sandbox};
 
 use crate::arguments::{Arguments, Command, Global};
 use crate::failure::{Context as _, Outcome, usage};
@@ -47,6 +47,8 @@ pub(crate) fn run(arguments: Arguments, printer: &mut Printer) -> Outcome {
             Command::Secret(command) => commands::secret::run(&app, printer, command).await,
             Command::Provider(command) => commands::provider::run(&app, printer, command).await,
             Command::Plugin(command) => commands::plugin::run(&app, printer, command),
+            // `main` has answered it.
+            Command::Compile { .. } => Ok(()),
         }
     })
 }
@@ -88,7 +90,7 @@ impl App {
 
     /// Starts the engine.
     pub(crate) fn sandbox(&self) -> Outcome<Sandbox> {
-        Ok(Sandbox::start(&self.home)?)
+        Ok(Sandbox::start(&self.home, Compiler::new(environment::program()))?)
     }
 
     /// The way of every operation.

@@ -56,6 +56,12 @@ pub(crate) enum Command {
     /// Install and inspect plugins
     #[command(subcommand)]
     Plugin(Plugin),
+    /// Compile a component from standard input to standard output, within limits
+    #[command(name = forge_sandbox::COMPILE, hide = true)]
+    Compile {
+        /// Seconds on the processor, and bytes of memory
+        limits: Vec<String>,
+    },
 }
 
 /// Commands about providers.

@@ -8,6 +8,14 @@ use forge_core::Kind;
 use forge_core::home::Home;
 use forge_core::provider::Failure;
 
+/// This program, to be started again. Where the system keeps it at hand, an upgrade in between changes nothing.
+pub(crate) fn program() -> PathBuf {
+    if cfg!(target_os = "linux") {
+        return PathBuf::from("/proc/self/exe");
+    }
+    std::env::current_exe().unwrap_or_else(|_| PathBuf::from("forge"))
+}
+
 /// A variable; one that is not UTF-8 counts as missing.
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()

@@ -16,6 +16,10 @@ use clap::Parser as _;
 
 fn main() -> ExitCode {
     let arguments = arguments::Arguments::parse();
+    if let arguments::Command::Compile { limits } = &arguments.command {
+        // Before anything is read or opened: the child of an installation needs nothing of this user's.
+        return ExitCode::from(forge_sandbox::compile(limits, std::io::stdin(), std::io::stdout()));
+    }
     let mut printer = printer::Printer::new(&arguments.global);
     match app::run(arguments, &mut printer) {
         Ok(()) => ExitCode::SUCCESS,

@@ -19,7 +19,7 @@ use forge_core::reference::Reference;
 use forge_core::resolver::{Opened, Providers, Resolver, Target};
 use forge_core::setting::Settings;
 use forge_core::{Kind, field};
-use forge_sandbox::{Directory, Doors, Environment, Found, Plugins, Provider, Sandbox};
+use forge_sandbox::{Compiler, Directory, Doors, Environment, Found, Plugins, Provider, Sandbox};
 use zeroize::Zeroizing;
 
 use crate::credential::Reader;
@@ -133,7 +133,7 @@ impl Opener {
         let sandbox = match self.sandbox.get() {
             Some(sandbox) => sandbox,
             None => {
-                let started = Sandbox::start(&self.home)?;
+                let started = Sandbox::start(&self.home, Compiler::new(environment::program()))?;
                 self.sandbox.get_or_init(|| started)
             }
         };

@@ -39,7 +39,7 @@ pub fn digest(bytes: &[u8]) -> String {
 /// # Errors
 /// Whatever makes it no plugin, by the first rule it breaks.
 pub fn inspect(bytes: &[u8]) -> Result<Component, Error> {
-    let component = read(bytes)?;
+    let component = read(bytes, digest(bytes))?;
     let features = WasmFeatures::default();
     // Validation is cheap, names the byte, and keeps what is malformed away from the compiler.
     Validator::new_with_features(features)
@@ -61,7 +61,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Component, Error> {
 }
 
 /// Reads a component that was inspected when it was installed, and whose digest still is the same.
-pub(crate) fn read(bytes: &[u8]) -> Result<Component, Error> {
+pub(crate) fn read(bytes: &[u8], digest: String) -> Result<Component, Error> {
     if bytes.len() as u64 > LONGEST_COMPONENT {
         return Err(Error::TooLong);
     }
@@ -99,7 +99,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Component, Error> {
     let [manifest] = manifests.as_slice() else {
         return Err(Error::ManifestCount(manifests.len()));
     };
-    Ok(Component { digest: digest(bytes), manifest: Manifest::parse(manifest)?, imports, exports })
+    Ok(Component { digest, manifest: Manifest::parse(manifest)?, imports, exports })
 }
 
 /// Tells what a file is by its first bytes, so that each wrong kind gets its own sentence.

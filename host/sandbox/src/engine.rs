@@ -10,10 +10,22 @@ pub(crate) const TICK: Duration = Duration::from_millis(10);
 /// The deepest stack of a plugin, in bytes.
 const STACK: usize = 1 << 20;
 
-/// The engine with what the contract needs, and everything else off.
+/// The engine that runs plugins. It compiles none: that is the child's work, and a compiler would cost each start.
+pub(crate) fn running() -> wasmtime::Result<Engine> {
+    let engine = Engine::new(config().enable_compiler(false))?;
+    start_ticking(&engine)?;
+    Ok(engine)
+}
+
+/// The engine of the child that compiles. It runs nothing.
+pub(crate) fn compiling() -> wasmtime::Result<Engine> {
+    Engine::new(config().cranelift_opt_level(OptLevel::Speed))
+}
+
+/// What the contract needs, and everything else off.
 ///
 /// Each proposal that is off is code of the engine that no plugin reaches.
-pub(crate) fn engine() -> wasmtime::Result<Engine> {
+fn config() -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
@@ -30,10 +42,11 @@ pub(crate) fn engine() -> wasmtime::Result<Engine> {
         .async_stack_size(STACK + (8 << 20))
         // A guest's symbols are the guest's words: traps are named by the host alone.
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
-        .cranelift_opt_level(OptLevel::Speed);
-    let engine = Engine::new(&config)?;
-    start_ticking(&engine)?;
-    Ok(engine)
+        .wasm_backtrace_max_frames(None)
+        // Both tables are for debuggers and backtraces; without them there is less to check and to load.
+        .generate_address_map(false)
+        .native_unwind_info(false);
+    config
 }
 
 /// A thread that moves the epoch on, for as long as the engine lives.

@@ -24,6 +24,12 @@ pub enum Error {
     /// It has the right form, and the engine refuses it all the same.
     #[error("the component can't be compiled")]
     Uncompilable,
+    /// Compiling it used up a limit.
+    #[error("compiling the component took more time or memory than any plugin may need")]
+    CompileLimit,
+    /// The child that compiles can't be started or waited for.
+    #[error("can't start the compiler: {0}")]
+    Compiler(String),
     /// Imports something that plugins don't have.
     #[error("the component imports `{import}`: {rule}")]
     ForbiddenImport {
@@ -108,6 +114,7 @@ impl Error {
             | Self::Precompiled
             | Self::Invalid { .. }
             | Self::Uncompilable
+            | Self::CompileLimit
             | Self::Contract { .. }
             | Self::NoProvider
             | Self::ManifestCount(_)
@@ -118,7 +125,7 @@ impl Error {
             Self::Unknown(_) => Kind::NotFound,
             Self::Taken(_) => Kind::Conflict,
             Self::Digest { .. } | Self::Record(_) => Kind::Integrity,
-            Self::File(_) | Self::Engine => Kind::Internal,
+            Self::File(_) | Self::Compiler(_) | Self::Engine => Kind::Internal,
         }
     }
 

@@ -6,6 +6,7 @@
 mod bindings;
 mod call;
 mod compiled;
+mod compiler;
 mod component;
 mod convert;
 mod directory;
@@ -26,6 +27,7 @@ use forge_core::home::Home;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
+pub use compiler::{COMPILE, Compiler, compile};
 pub use component::{CONTRACT, Component, digest, inspect};
 pub use directory::Directory;
 pub use environment::Environment;
@@ -42,6 +44,7 @@ use crate::state::Lent;
 pub struct Sandbox {
     engine: Engine,
     cache: CompileCache,
+    compiler: Compiler,
 }
 
 impl std::fmt::Debug for Sandbox {
@@ -66,10 +69,10 @@ impl Sandbox {
     ///
     /// # Errors
     /// [`Error::Engine`] on a machine that the engine does not run on.
-    pub fn start(home: &Home) -> Result<Self, Error> {
-        let engine = engine::engine().map_err(|_| Error::Engine)?;
+    pub fn start(home: &Home, compiler: Compiler) -> Result<Self, Error> {
+        let engine = engine::running().map_err(|_| Error::Engine)?;
         let cache = CompileCache::new(home, &engine);
-        Ok(Self { engine, cache })
+        Ok(Self { engine, cache, compiler })
     }
 
     /// Compiles a plugin into the cache, so that its first call need not.
@@ -90,7 +93,7 @@ impl Sandbox {
         let digest = &found.component.digest;
         let compiled = match self.cache.load(&self.engine, digest) {
             Some(compiled) => compiled,
-            None => self.cache.compile(&self.engine, digest, &found.bytes)?,
+            None => self.cache.compile(&self.engine, &self.compiler, digest, &found.bytes)?,
         };
         let limits = Limits::of(&found.component.manifest.limits);
         // What a component has from its first moment counts as well, and is known before that.

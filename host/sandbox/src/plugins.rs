@@ -17,6 +17,9 @@ pub struct Builtin {
     pub id: &'static str,
     /// The component.
     pub bytes: &'static [u8],
+    /// Its SHA-256 in lower-case hexadecimal, from when the program was built: whoever changes the program's bytes
+    /// could change this as well, so hashing them at each start would show nothing.
+    pub digest: &'static str,
 }
 
 /// What was installed under a name.
@@ -83,7 +86,7 @@ impl Plugins {
     /// There is none, or its bytes are not what was installed.
     pub fn find(&self, name: &str) -> Result<Found, Error> {
         if let Some(builtin) = self.builtin(name) {
-            let component = component::read(builtin.bytes)?;
+            let component = component::read(builtin.bytes, builtin.digest.to_owned())?;
             return Ok(Found { component, bytes: builtin.bytes.into(), is_builtin: true });
         }
         let installed = self.record(name)?.ok_or_else(|| Error::Unknown(name.to_owned()))?;
@@ -93,7 +96,7 @@ impl Plugins {
         if found != installed.digest {
             return Err(Error::Digest { digest: installed.digest, found });
         }
-        Ok(Found { component: component::read(&bytes)?, bytes: bytes.into(), is_builtin: false })
+        Ok(Found { component: component::read(&bytes, found)?, bytes: bytes.into(), is_builtin: false })
     }
 
     /// What is recorded under a name; `None` for a name that nothing is installed under.
