@@ -28,7 +28,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let path = path.canonicalize()?;
         let id = path.file_stem().and_then(|stem| stem.to_str()).ok_or("a plugin's file name is not UTF-8")?;
         let digest: String = Sha256::digest(fs::read(&path)?).iter().map(|byte| format!("{byte:02x}")).collect();
-        writeln!(list, "    forge_sandbox::Builtin {{ id: {id:?}, bytes: include_bytes!({path:?}), digest: {digest:?} }},")?;
+        writeln!(
+            list,
+            "    forge_sandbox::Builtin {{ id: {id:?}, bytes: include_bytes!({path:?}), digest: {digest:?} }},"
+        )?;
     }
     list.push(']');
     fs::write(PathBuf::from(env::var("OUT_DIR")?).join("builtins.rs"), list)?;

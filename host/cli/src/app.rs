@@ -38,6 +38,12 @@ pub(crate) struct App {
 /// Runs a command to its end.
 pub(crate) fn run(arguments: Arguments, printer: &mut Printer) -> Outcome {
     log(arguments.global.verbose);
+    // What only describes the program needs nothing of the user's.
+    match arguments.command {
+        Command::Completion { shell } => return commands::completion::script(printer, shell),
+        Command::Manual { directory } => return commands::completion::manual(printer, &directory),
+        _ => {}
+    }
     let app = App::new(arguments.global)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
         forge_core::provider::Failure::new(forge_core::Kind::Internal, format!("can't start: {error}"))
@@ -47,8 +53,9 @@ pub(crate) fn run(arguments: Arguments, printer: &mut Printer) -> Outcome {
             Command::Secret(command) => commands::secret::run(&app, printer, command).await,
             Command::Provider(command) => commands::provider::run(&app, printer, command).await,
             Command::Plugin(command) => commands::plugin::run(&app, printer, command),
-            // `main` has answered it.
-            Command::Compile { .. } => Ok(()),
+            Command::Doctor { offline } => commands::doctor::run(&app, printer, offline).await,
+            // These are answered before there is an `App`.
+            Command::Compile { .. } | Command::Completion { .. } | Command::Manual { .. } => Ok(()),
         }
     })
 }
@@ -72,7 +79,7 @@ fn log(verbose: bool) {
 }
 
 impl App {
-    fn new(global: Global) -> Outcome<Self> {
+    pub(crate) fn new(global: Global) -> Outcome<Self> {
         let home = environment::home()?;
         let config_file = global.config.clone().unwrap_or_else(|| home.config_file());
         let tried = || format!("can't use the configuration `{}`", config_file.display());

@@ -4,6 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use clap_complete::ArgValueCompleter;
+
+use crate::commands::completion::{self, Shell};
+
 mod secret;
 
 pub(crate) use secret::{Secret, Set};
@@ -25,7 +29,7 @@ pub(crate) struct Global {
     #[arg(short, long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// The provider of bare paths, instead of the default one
-    #[arg(short, long, global = true, value_name = "NAME")]
+    #[arg(short, long, global = true, value_name = "NAME", add = ArgValueCompleter::new(completion::providers))]
     pub(crate) provider: Option<String>,
     /// Print one JSON object
     #[arg(long, global = true)]
@@ -56,6 +60,25 @@ pub(crate) enum Command {
     /// Install and inspect plugins
     #[command(subcommand)]
     Plugin(Plugin),
+    /// Check what works here, and say what to do about the rest
+    #[command(after_help = "Examples:\n  forge doctor\n  forge doctor --offline --json")]
+    Doctor {
+        /// Ask no backend that needs the network
+        #[arg(long)]
+        offline: bool,
+    },
+    /// Print the script that completes forge's words in a shell
+    #[command(after_help = "Example:\n  forge completion bash > ~/.local/share/bash-completion/completions/forge")]
+    Completion {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write the manual pages
+    #[command(name = "man", after_help = "Example:\n  forge man ~/.local/share/man/man1")]
+    Manual {
+        /// Where to
+        directory: PathBuf,
+    },
     /// Compile a component from standard input to standard output, within limits
     #[command(name = forge_sandbox::COMPILE, hide = true)]
     Compile {
@@ -77,16 +100,19 @@ pub(crate) enum Provider {
     /// Show what a provider is allowed
     Info {
         /// The provider
+        #[arg(add = ArgValueCompleter::new(completion::providers))]
         name: String,
     },
     /// Prove that a provider works, and show whom its credential speaks for
     Test {
         /// The provider
+        #[arg(add = ArgValueCompleter::new(completion::providers))]
         name: String,
     },
     /// Remove a provider and its grant; the secrets stay where they are
     Remove {
         /// The provider
+        #[arg(add = ArgValueCompleter::new(completion::providers))]
         name: String,
         /// Don't ask
         #[arg(short, long)]
@@ -100,7 +126,7 @@ pub(crate) struct Add {
     /// How references will name it
     pub(crate) name: String,
     /// An installed or built-in plugin
-    #[arg(long)]
+    #[arg(long, add = ArgValueCompleter::new(completion::plugins))]
     pub(crate) plugin: String,
     /// A setting of the plugin; `forge plugin info` shows them
     #[arg(long = "set", value_name = "NAME=VALUE")]
@@ -147,11 +173,13 @@ pub(crate) enum Plugin {
     /// Show what a plugin is and what it asks for
     Info {
         /// An installed or built-in plugin, or a component's file
+        #[arg(add = ArgValueCompleter::new(completion::plugins))]
         name: String,
     },
     /// Remove a plugin that no provider uses
     Remove {
         /// The plugin
+        #[arg(add = ArgValueCompleter::new(completion::plugins))]
         name: String,
     },
     /// Hash the installed plugins anew

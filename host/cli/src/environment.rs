@@ -57,9 +57,14 @@ pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
         .map_err(|error| Failure::new(Kind::Internal, format!("can't find the working directory: {error}")))
 }
 
+/// The number of the user whose rights this has.
+pub(crate) fn user_id() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
 /// Who runs this: the name, or the number where the environment has no name.
 pub(crate) fn user() -> String {
-    let number = rustix::process::geteuid().as_raw();
+    let number = user_id();
     // The name is only for people, so what the environment says is enough; the number can't be made up.
     match variable("USER").or_else(|| variable("LOGNAME")) {
         Some(name) => format!("{} ({number})", forge_core::manifest::printable(&name)),

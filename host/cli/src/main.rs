@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
+    commands::completion::answer();
     let arguments = arguments::Arguments::parse();
     if let arguments::Command::Compile { limits } = &arguments.command {
         // Before anything is read or opened: the child of an installation needs nothing of this user's.

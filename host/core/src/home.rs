@@ -52,13 +52,17 @@ impl Home {
         self.data.join("grants").join(format!("{provider}.json"))
     }
 
+    /// The file of the sealing key.
+    pub fn sealing_key_file(&self) -> PathBuf {
+        self.data.join("keys").join("sealing.key")
+    }
+
     /// The sealing key of this user, made when it is first needed.
     ///
     /// # Errors
     /// The key file can't be made or read, or has another size.
     pub fn sealing_key(&self) -> Result<SealingKey, Error> {
-        let path = self.data.join("keys").join("sealing.key");
-        secret_file(&path).map(|bytes| SealingKey::from_bytes(&bytes))
+        secret_file(&self.sealing_key_file()).map(|bytes| SealingKey::from_bytes(&bytes))
     }
 }
 

@@ -41,6 +41,8 @@ pub enum Kind {
     CredentialReflected,
     /// A digest, a MAC or a seal does not fit its content.
     Integrity,
+    /// A check found something that does not work.
+    CheckFailed,
     /// Some of it was done and some was not.
     Partial,
     /// Forge's own fault, or the machine's (a disk that is full, a directory that can't be read).
@@ -67,6 +69,7 @@ impl Kind {
             Self::NotGranted => "not-granted",
             Self::CredentialReflected => "credential-reflected",
             Self::Integrity => "integrity",
+            Self::CheckFailed => "check-failed",
             Self::Partial => "partial",
             Self::Internal => "internal",
         }
@@ -84,6 +87,7 @@ impl Kind {
             Self::PluginFault => 7,
             Self::NotGranted => 8,
             Self::Conflict | Self::WrongState => 9,
+            Self::CheckFailed => 10,
             Self::CredentialReflected | Self::Integrity => 11,
             Self::Partial => 12,
         }

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use clap_complete::ArgValueCompleter;
+
+use crate::commands::completion;
 
 /// Commands about secrets.
 #[derive(Debug, Subcommand)]
@@ -13,6 +16,7 @@ pub(crate) enum Secret {
     )]
     Get {
         /// `store://PROVIDER/PATH[?version=V][#FIELD]`, or a path of the default provider
+        #[arg(add = ArgValueCompleter::new(completion::references))]
         reference: String,
         /// Write the value to a new or existing file of mode 0600 instead
         #[arg(short, long, value_name = "FILE")]
@@ -32,6 +36,7 @@ pub(crate) enum Secret {
     )]
     List {
         /// Only what lies at or below this path
+        #[arg(add = ArgValueCompleter::new(completion::references))]
         prefix: Option<String>,
     },
     /// Show what is known of a secret, without its value
@@ -40,18 +45,21 @@ pub(crate) enum Secret {
     )]
     Describe {
         /// `store://PROVIDER/PATH`, or a path of the default provider
+        #[arg(add = ArgValueCompleter::new(completion::references))]
         reference: String,
     },
     /// List the versions of a secret, newest first
     #[command(after_help = "Example:\n  forge secret versions app/db")]
     Versions {
         /// `store://PROVIDER/PATH`, or a path of the default provider
+        #[arg(add = ArgValueCompleter::new(completion::references))]
         reference: String,
     },
     /// Make an old version current again
     #[command(after_help = "Example:\n  forge secret rollback app/db --to 3")]
     Rollback {
         /// `store://PROVIDER/PATH`, or a path of the default provider
+        #[arg(add = ArgValueCompleter::new(completion::references))]
         reference: String,
         /// The version, as `forge secret versions` names it
         #[arg(long, value_name = "VERSION")]
@@ -64,6 +72,7 @@ pub(crate) enum Secret {
     #[command(after_help = "Examples:\n  forge secret delete app/db\n  forge secret delete app/db --yes")]
     Delete {
         /// `store://PROVIDER/PATH`, or a path of the default provider
+        #[arg(add = ArgValueCompleter::new(completion::references))]
         reference: String,
         /// Don't ask
         #[arg(short, long)]
@@ -76,6 +85,7 @@ pub(crate) enum Secret {
     #[command(after_help = "Example:\n  forge secret recover app/db")]
     Recover {
         /// `store://PROVIDER/PATH`, or a path of the default provider
+        #[arg(add = ArgValueCompleter::new(completion::references))]
         reference: String,
         /// Say what would be done, and do nothing
         #[arg(long)]
@@ -85,6 +95,7 @@ pub(crate) enum Secret {
     #[command(after_help = "Example:\n  forge secret purge app/db --yes")]
     Purge {
         /// `store://PROVIDER/PATH`, or a path of the default provider
+        #[arg(add = ArgValueCompleter::new(completion::references))]
         reference: String,
         /// Don't ask
         #[arg(short, long)]
@@ -97,6 +108,7 @@ pub(crate) enum Secret {
     #[command(after_help = "Example:\n  forge secret enable 'app/db?version=3'")]
     Enable {
         /// `store://PROVIDER/PATH[?version=V]`; without a version the current one
+        #[arg(add = ArgValueCompleter::new(completion::references))]
         reference: String,
         /// Say what would be done, and do nothing
         #[arg(long)]
@@ -106,6 +118,7 @@ pub(crate) enum Secret {
     #[command(after_help = "Example:\n  forge secret disable 'app/db?version=3'")]
     Disable {
         /// `store://PROVIDER/PATH[?version=V]`; without a version the current one
+        #[arg(add = ArgValueCompleter::new(completion::references))]
         reference: String,
         /// Say what would be done, and do nothing
         #[arg(long)]
@@ -117,8 +130,10 @@ pub(crate) enum Secret {
     )]
     Copy {
         /// `store://PROVIDER/PATH`, or `PREFIX/**` for everything below it
+        #[arg(add = ArgValueCompleter::new(completion::references))]
         from: String,
         /// Where it goes; below it with `PREFIX/**`
+        #[arg(add = ArgValueCompleter::new(completion::references))]
         to: String,
         /// Replace what is there
         #[arg(long)]
@@ -133,6 +148,7 @@ pub(crate) enum Secret {
 #[derive(Debug, Args)]
 pub(crate) struct Set {
     /// `store://PROVIDER/PATH[#FIELD]`, or a path of the default provider
+    #[arg(add = ArgValueCompleter::new(completion::references))]
     pub(crate) reference: String,
     /// Read the value from this file, byte for byte
     #[arg(long, value_name = "FILE")]

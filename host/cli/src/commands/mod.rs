@@ -1,5 +1,7 @@
 //! One file per noun.
 
+pub(crate) mod completion;
+pub(crate) mod doctor;
 pub(crate) mod plugin;
 pub(crate) mod provider;
 pub(crate) mod secret;

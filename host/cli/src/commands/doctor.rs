@@ -1,0 +1,190 @@
+//! `forge doctor`: what works on this machine, what protects what, and what to do about the rest.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use forge_core::Kind;
+use forge_core::config::LOCAL;
+use forge_core::provider::Failure;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::app::App;
+use crate::environment;
+use crate::failure::Outcome;
+use crate::printer::Printer;
+use crate::providers::Opener;
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Ok,
+    /// Worth knowing, and nothing is broken.
+    Note,
+    Failed,
+}
+
+/// One line of the report.
+#[derive(Debug, Serialize)]
+struct Check {
+    subject: String,
+    status: Status,
+    detail: String,
+    hint: Option<String>,
+}
+
+impl Check {
+    fn new(subject: impl Into<String>, status: Status, detail: impl Into<String>) -> Self {
+        Self { subject: subject.into(), status, detail: detail.into(), hint: None }
+    }
+
+    fn of(subject: impl Into<String>, outcome: Outcome<String>) -> Self {
+        match outcome {
+            Ok(detail) => Self::new(subject, Status::Ok, detail),
+            Err(failure) => Self { hint: failure.hint, ..Self::new(subject, Status::Failed, failure.what) },
+        }
+    }
+}
+
+pub(crate) async fn run(app: &App, printer: &mut Printer, offline: bool) -> Outcome {
+    let mut checks = vec![
+        Check::new("forge", Status::Ok, format!("{}, contract {}", env!("CARGO_PKG_VERSION"), forge_sandbox::CONTRACT)),
+        engine(app),
+        configuration(app),
+    ];
+    checks.extend([&app.home.config, &app.home.data, &app.home.cache].into_iter().filter_map(|path| private(path)));
+    checks.push(sealing_key(app));
+    checks.extend(plugins(app));
+    checks.extend(detected(app));
+    let opener = Opener::new(&app.home, &app.config, &app.plugins, None);
+    for name in std::iter::once(LOCAL).chain(app.config.providers.keys().map(String::as_str)) {
+        checks.push(Check::of(format!("provider `{name}`"), provider(app, &opener, name, offline).await));
+    }
+    report(printer, &checks)
+}
+
+fn report(printer: &mut Printer, checks: &[Check]) -> Outcome {
+    if printer.is_json() {
+        printer.object(json!({ "checks": checks }))?;
+    } else {
+        for check in checks {
+            let status = match check.status {
+                Status::Ok => "ok  ",
+                Status::Note => "note",
+                Status::Failed => "FAIL",
+            };
+            printer.line(&format!("{status}  {}: {}", check.subject, check.detail))?;
+            if let Some(hint) = &check.hint {
+                printer.line(&format!("      {hint}"))?;
+            }
+        }
+    }
+    match checks.iter().filter(|check| check.status == Status::Failed).count() {
+        0 => Ok(()),
+        failed => Err(Failure::new(Kind::CheckFailed, format!("{failed} of {} checks failed", checks.len()))),
+    }
+}
+
+fn engine(app: &App) -> Check {
+    Check::of("engine", app.sandbox().map(|_| "starts".to_owned()))
+}
+
+fn configuration(app: &App) -> Check {
+    let file = app.config_file.display();
+    let detail = match app.config.providers.len() {
+        _ if !app.config_file.exists() => format!("none (`{file}` is not there), so `local` is the default"),
+        1 => format!("`{file}`, 1 provider, default `{}`", app.config.default),
+        count => format!("`{file}`, {count} providers, default `{}`", app.config.default),
+    };
+    Check::new("configuration", Status::Ok, detail)
+}
+
+/// A directory of forge that others could look into or write to; one that is not there yet is made private.
+fn private(path: &Path) -> Option<Check> {
+    let metadata = path.symlink_metadata().ok()?;
+    let subject = format!("directory `{}`", path.display());
+    let mode = metadata.mode() & 0o777;
+    if metadata.uid() != environment::user_id() {
+        let failed = Check::new(subject, Status::Failed, "belongs to somebody else");
+        return Some(Check { hint: Some("whoever owns it decides what forge runs: `chown` it".to_owned()), ..failed });
+    }
+    if mode & 0o077 != 0 {
+        let failed = Check::new(subject, Status::Failed, format!("has mode {mode:04o}, so others have access to it"));
+        return Some(Check { hint: Some(format!("`chmod 700 {}`", path.display())), ..failed });
+    }
+    Some(Check::new(subject, Status::Ok, format!("mode {mode:04o}")))
+}
+
+fn sealing_key(app: &App) -> Check {
+    let file = app.home.sealing_key_file();
+    if !file.exists() {
+        return Check::new("sealing key", Status::Ok, "not there yet: the first write makes it");
+    }
+    let detail = || {
+        format!(
+            "the file `{}`: it protects the store where that is copied without it (a backup, a synced folder), \
+             and not from programs that run as you",
+            file.display()
+        )
+    };
+    Check::of("sealing key", app.home.sealing_key().map(|_| detail()).map_err(Failure::from))
+}
+
+fn plugins(app: &App) -> Vec<Check> {
+    let installed = match app.plugins.installed() {
+        Ok(installed) => installed,
+        Err(error) => return vec![Check::of("plugins", Err(error.into()))],
+    };
+    let names = app.plugins.builtins().map(str::to_owned).chain(installed.into_keys());
+    let check = |name: String| {
+        let found = app.plugins.find(&name).map_err(Failure::from);
+        let detail = found.map(|found| {
+            let whose = if found.is_builtin { "built in" } else { "installed" };
+            format!(
+                "{} {whose}, sha256 {}…",
+                found.component.manifest.version,
+                forge_sandbox::short(&found.component.digest)
+            )
+        });
+        Check::of(format!("plugin `{name}`"), detail)
+    };
+    names.map(check).collect()
+}
+
+/// Variables that a built-in plugin knows, while no provider uses it: offered, and never used by themselves.
+fn detected(app: &App) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for name in app.plugins.builtins() {
+        let Ok(found) = app.plugins.find(name) else { continue };
+        if app.config.providers.values().any(|provider| provider.plugin == name) {
+            continue;
+        }
+        let known = found.component.manifest.detect.iter();
+        let set: Vec<(&String, &String)> =
+            known.filter(|(_, variable)| environment::variable(variable).is_some_and(|v| !v.is_empty())).collect();
+        let Some((_, first)) = set.first() else { continue };
+        let settings: String =
+            set.iter().map(|(setting, variable)| format!(" --set {setting}=\"${variable}\"")).collect();
+        let detail = format!("`{first}` is set, and no provider uses plugin `{name}`");
+        let hint = Some(format!("`forge provider add NAME --plugin {name}{settings}` would"));
+        checks.push(Check { hint, ..Check::new("environment", Status::Note, detail) });
+    }
+    checks
+}
+
+/// Whether a provider's grant holds, its plugin runs and its backend answers; and as whom.
+async fn provider(app: &App, opener: &Opener, name: &str, offline: bool) -> Outcome<String> {
+    let (grant, found) = opener.granted(name)?;
+    let plugin = format!("plugin `{}`", found.component.manifest.id);
+    // What needs no network is asked in any case.
+    if offline && !grant.routes.is_empty() {
+        return Ok(format!("{plugin}, granted; not asked"));
+    }
+    app.resolver_over(opener.clone()).check(Some(name)).await?;
+    let identity = match &grant.credential {
+        Some(_) => opener.egress(&grant)?.identity().await?,
+        None => None,
+    };
+    Ok(identity.map_or_else(|| format!("{plugin}, works"), |identity| format!("{plugin}, works as {identity}")))
+}
