@@ -3,17 +3,19 @@
 //! The server's token and namespace are the host's: no request names them.
 
 mod answer;
+mod history;
 mod listing;
 mod mount;
 mod number;
 mod read;
 mod removal;
+mod tags;
 mod value;
 mod write;
 
 use forge_sdk::{
-    Attributes, Entry, Error, Page, PutOptions, Secret, SecretMetadata, SecretProvider, SecretRemoval, SecretVersion,
-    SecretWriter, secret,
+    Attributes, Entry, Error, Page, PutOptions, Secret, SecretHistory, SecretMetadata, SecretProvider, SecretRemoval,
+    SecretVersion, SecretWriter, VersionPage, VersionState, secret,
 };
 
 /// The plugin: the secrets of one KV mount.
@@ -23,7 +25,7 @@ pub struct Vault;
 forge_sdk::plugin! {
     manifest: "../plugin.toml",
     type: Vault,
-    abilities: [provider, metadata, writer, removal],
+    abilities: [provider, metadata, writer, removal, history],
 }
 
 impl SecretProvider for Vault {
@@ -68,5 +70,19 @@ impl SecretRemoval for Vault {
 
     fn purge(path: &str) -> Result<bool, Error> {
         removal::purge(path)
+    }
+}
+
+impl SecretHistory for Vault {
+    fn versions(path: &str, cursor: Option<&str>, limit: u32) -> Result<VersionPage, Error> {
+        history::versions(path, cursor, limit)
+    }
+
+    fn restore(path: &str, version: &str) -> Result<SecretVersion, Error> {
+        history::restore(path, version)
+    }
+
+    fn set_state(path: &str, version: &str, state: VersionState) -> Result<(), Error> {
+        history::set_state(path, version, state)
     }
 }

@@ -72,7 +72,8 @@ impl Mount {
         Ok(format!("{}/v1/{}/{}", self.address, self.encoded, url::path(path)?))
     }
 
-    /// The URL of a path behind one of the words that version 2 puts after the mount: `data`, `metadata`, `undelete`.
+    /// The URL of a path behind one of the words that version 2 puts after the mount: `data`, `metadata`, `delete`,
+    /// `undelete`, `destroy`.
     ///
     /// # Errors
     ///
@@ -103,6 +104,15 @@ impl Mount {
     ///
     /// `not-found` where it is the mount or the namespace that isn't there, and what the status stands for.
     pub(crate) fn send(&self, request: Request) -> Result<Option<Response>, Error> {
+        Ok(self.trace(request)?.filter(|response| response.status() != 404))
+    }
+
+    /// The same, and a 404 that tells about a version that was deleted or destroyed is an answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mount::send`].
+    pub(crate) fn trace(&self, request: Request) -> Result<Option<Response>, Error> {
         let response = request.send()?;
         if response.status() != 404 {
             return succeeded(response).map(Some);
@@ -111,9 +121,10 @@ impl Mount {
         // deleted, and with words in `errors` where it has nothing mounted. Something else in between may answer 404
         // too, and its page must not pass as the absence of a secret.
         let body: NotFound<'_> = response.json("one of a Vault server")?;
-        match body.errors {
-            None if body.data.is_some() => Ok(None),
-            Some(errors) if errors.is_empty() => Ok(None),
+        let (has_data, is_silent) = (body.data.is_some(), body.errors.as_ref().map(Vec::is_empty));
+        match is_silent {
+            None if has_data => Ok(Some(response)),
+            Some(true) => Ok(None),
             _ => Err(Error::not_found(format!("the server has no mount `{}`, or not in this namespace", self.name))
                 .with_status(404)),
         }

@@ -1,9 +1,10 @@
 //! Reading one secret, or what is known about it.
 
-use forge_sdk::{Entry, Error, Secret, http, url};
+use forge_sdk::http::{self, Response};
+use forge_sdk::{Entry, Error, Secret, SecretVersion, url};
 use serde_json::value::RawValue;
 
-use crate::answer::{Known, Versioned, content, known, version_number};
+use crate::answer::{Metadata, Versioned, content, version_number};
 use crate::mount::{Kv, Mount};
 use crate::value::{default_field, is_object};
 
@@ -22,24 +23,27 @@ pub(crate) fn secret(path: &str, version: Option<&str>) -> Result<Option<Secret>
             object(content(&response, "a secret")?).map(Some)
         }
         Kv::Two => {
-            let mut url = mount.behind("data", path)?;
-            if let Some(version) = version {
-                let number = version_number(version)?.to_string();
-                url = format!("{url}?{}", url::query(&[("version", &number)]));
-            }
+            let url = match version {
+                None => mount.behind("data", path)?,
+                Some(version) => versioned(&mount, path, version_number(version)?)?,
+            };
             let Some(response) = mount.send(http::get(url))? else { return Ok(None) };
-            let Versioned { data, mut metadata } = content(&response, "a secret with its version")?;
+            let Versioned { data, mut metadata } = content(&response, VERSIONED)?;
             let Some(data) = data else { return Ok(None) };
             let secret = object(data)?;
-            Ok(Some(Secret { version: Some(metadata.version(version.is_none())), tags: metadata.tags(), ..secret }))
+            Ok(Some(Secret { version: Some(metadata.version(version.is_none())?), tags: metadata.tags()?, ..secret }))
         }
     }
+}
+
+fn no_object() -> Error {
+    Error::upstream("the server's answer isn't an object of names and values")
 }
 
 /// The object as a secret, byte for byte as the server printed it.
 fn object(data: &RawValue) -> Result<Secret, Error> {
     if !is_object(data) {
-        return Err(Error::upstream("the server's answer isn't an object of names and values"));
+        return Err(no_object());
     }
     Ok(Secret {
         content_type: Some("application/json".to_owned()),
@@ -48,14 +52,56 @@ fn object(data: &RawValue) -> Result<Secret, Error> {
     })
 }
 
-/// What version 2 knows about a secret, without its value.
+const VERSIONED: &str = "a secret with its version";
+
+/// The URL of one version of a version 2 secret.
+fn versioned(mount: &Mount, path: &str, number: u64) -> Result<String, Error> {
+    Ok(format!("{}?{}", mount.behind("data", path)?, url::query(&[("version", &number.to_string())])))
+}
+
+/// The newest version and its number, whatever became of it; none where there never was a value.
+///
+/// A read of the secret tells both, so it needs no right on `metadata`.
 ///
 /// # Errors
 ///
 /// `invalid-request` for a path that can't be, and what the server said.
-pub(crate) fn metadata(mount: &Mount, path: &str) -> Result<Option<Known>, Error> {
-    let Some(response) = mount.send(http::get(mount.behind("metadata", path)?))? else { return Ok(None) };
-    known(&response).map(Some)
+pub(crate) fn newest(mount: &Mount, path: &str) -> Result<Option<(u64, SecretVersion)>, Error> {
+    let Some(response) = mount.trace(http::get(mount.behind("data", path)?))? else { return Ok(None) };
+    let Versioned { metadata, .. } = content(&response, VERSIONED)?;
+    Ok(Some((metadata.number(), metadata.version(true)?)))
+}
+
+/// The answer that tells about one version of a version 2 secret, even one that was deleted; none where there is no
+/// such version. To be read by [`traced`].
+///
+/// # Errors
+///
+/// As [`newest`].
+pub(crate) fn trace(mount: &Mount, path: &str, number: u64) -> Result<Option<Response>, Error> {
+    mount.trace(http::get(versioned(mount, path, number)?))
+}
+
+/// The object of that version, where there still is one, and what is known about it.
+///
+/// # Errors
+///
+/// `upstream` where the answer is something else.
+pub(crate) fn traced(response: &Response) -> Result<(Option<&RawValue>, SecretVersion), Error> {
+    let Versioned { data, metadata } = content(response, VERSIONED)?;
+    if data.is_some_and(|data| !is_object(data)) {
+        return Err(no_object());
+    }
+    Ok((data, metadata.version(false)?))
+}
+
+/// What version 2 knows about a secret, without its value, to be read as [`Metadata`].
+///
+/// # Errors
+///
+/// `invalid-request` for a path that can't be, and what the server said.
+pub(crate) fn metadata(mount: &Mount, path: &str) -> Result<Option<Response>, Error> {
+    mount.send(http::get(mount.behind("metadata", path)?))
 }
 
 /// Whether version 1 has this secret; there is no way to ask without its value.
@@ -77,8 +123,10 @@ pub(crate) fn entry(path: &str) -> Result<Option<Entry>, Error> {
     match kv {
         Kv::One => Ok(exists(&mount, path)?.then(|| Entry::new(path))),
         Kv::Two => {
-            let entry = |known: Known| Entry { version: known.newest, tags: known.tags, ..Entry::new(path) };
-            Ok(metadata(&mount, path)?.map(entry))
+            let Some(response) = metadata(&mount, path)? else { return Ok(None) };
+            let mut known = Metadata::of(&response)?;
+            let (version, tags) = (known.newest()?, known.tags()?);
+            Ok(Some(Entry { version, tags, attributes: known.attributes(), ..Entry::new(path) }))
         }
     }
 }
@@ -213,13 +261,14 @@ mod tests {
 
     #[test]
     fn describing_tells_the_newest_version_and_no_value() {
-        let body = r#"{"data":{"current_version":2,"custom_metadata":{"team":"a"},"versions":{
+        let body = r#"{"data":{"current_version":2,"custom_metadata":{"team":"a"},"max_versions":5,"versions":{
             "1":{"created_time":"1970-01-01T00:00:01Z","deletion_time":"","destroyed":false},
             "2":{"created_time":"1970-01-01T00:00:02Z","deletion_time":"1970-01-01T00:00:03Z","destroyed":false}}}}"#;
         let url = "https://v.example/v1/team/kv/metadata/a";
         host("2").at(5000).answer("GET", url, 200, body).install();
         let entry = Vault::describe("a").unwrap().unwrap();
         assert_eq!(entry.tags, [("team".to_owned(), "a".to_owned())]);
+        assert_eq!(entry.attributes, [("max-versions".to_owned(), "5".to_owned())]);
         let version = entry.version.unwrap();
         assert_eq!((version.id.as_str(), version.state), ("2", VersionState::Deleted));
         host("2").answer("GET", url, 404, r#"{"errors":[]}"#).install();

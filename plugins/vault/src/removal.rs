@@ -3,7 +3,7 @@
 use forge_sdk::{Error, VersionState, http};
 use serde::Serialize;
 
-use crate::answer::Known;
+use crate::answer::Metadata;
 use crate::mount::{Kv, Mount, succeeded};
 use crate::read;
 
@@ -20,7 +20,10 @@ pub(crate) fn delete(path: &str) -> Result<bool, Error> {
     let (there, url) = match kv {
         Kv::One => (read::exists(&mount, path)?, mount.below(path)?),
         Kv::Two => {
-            let newest = read::metadata(&mount, path)?.and_then(|known| known.newest);
+            let newest = match read::metadata(&mount, path)? {
+                Some(response) => Metadata::of(&response)?.newest()?,
+                None => None,
+            };
             (newest.is_some_and(|newest| newest.state == VersionState::Enabled), mount.behind("data", path)?)
         }
     };
@@ -30,10 +33,38 @@ pub(crate) fn delete(path: &str) -> Result<bool, Error> {
     Ok(there)
 }
 
-/// The versions that `undelete` is to take back.
+/// The versions that a request is about: exactly one, so that a request sent again does nothing more.
 #[derive(Serialize)]
-struct Undelete {
+struct Versions {
     versions: [u64; 1],
+}
+
+/// What can be done with one version of a version 2 secret (Vault API docs, "KV version 2").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Deletes it, which can be taken back.
+    Delete,
+    /// Takes its deletion back.
+    Undelete,
+    /// Removes its value for good.
+    Destroy,
+}
+
+impl Change {
+    /// Has the server do it. The server answers the same where there is no such version.
+    ///
+    /// # Errors
+    ///
+    /// `invalid-request` for a path that can't be, and what the server said.
+    pub(crate) fn send(self, mount: &Mount, path: &str, number: u64) -> Result<(), Error> {
+        let word = match self {
+            Self::Delete => "delete",
+            Self::Undelete => "undelete",
+            Self::Destroy => "destroy",
+        };
+        let versions = Versions { versions: [number] };
+        succeeded(http::post_json(mount.behind(word, path)?, &versions).send()?).map(drop)
+    }
 }
 
 /// Takes the deletion of the newest version back.
@@ -47,15 +78,11 @@ pub(crate) fn recover(path: &str) -> Result<(), Error> {
     if kv == Kv::One {
         return Err(Error::unsupported("what was deleted from a KV version 1 mount is gone"));
     }
-    let Some(Known { current, newest: Some(newest), .. }) = read::metadata(&mount, path)? else {
-        return Err(Error::not_found("there is no such secret, not even a deleted one"));
-    };
-    match newest.state {
-        VersionState::Deleted => {
-            let body = Undelete { versions: [current] };
-            succeeded(http::post_json(mount.behind("undelete", path)?, &body).send()?)?;
-            Ok(())
-        }
+    let missing = || Error::not_found("there is no such secret, not even a deleted one");
+    let response = read::metadata(&mount, path)?.ok_or_else(missing)?;
+    let known = Metadata::of(&response)?;
+    match known.newest()?.ok_or_else(missing)?.state {
+        VersionState::Deleted => Change::Undelete.send(&mount, path, known.current()),
         VersionState::Destroyed => Err(Error::wrong_state("the newest version was destroyed and is gone for good")),
         VersionState::Enabled | VersionState::Disabled => Err(Error::wrong_state("the newest version isn't deleted")),
     }

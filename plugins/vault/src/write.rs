@@ -1,13 +1,15 @@
 //! Writing a secret, and telling a failed compare from a request that is wrong.
 
 use forge_sdk::http::{self, Response};
-use forge_sdk::{Error, PutOptions, SecretVersion, VersionState};
+use forge_sdk::{Error, ErrorKind, PutOptions, SecretVersion, VersionState};
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::answer::{Version, content, version_number};
 use crate::mount::{Kv, Mount, succeeded};
 use crate::number;
 use crate::read;
+use crate::tags::Tags;
 use crate::value::Stored;
 
 /// A write of version 2.
@@ -35,8 +37,8 @@ pub(crate) fn put(path: &str, value: &[u8], options: &PutOptions) -> Result<Secr
     let stored = Stored::of(value);
     // An object is read again as JSON, so naming it so loses nothing; any other content type would be lost.
     let json = stored.is_object() && options.content_type.as_deref() == Some("application/json");
-    let known = ["expected-version", if json { "content-type" } else { "" }];
-    options.only(&known)?;
+    let tags = if kv == Kv::Two { "tags" } else { "" };
+    options.only(&["expected-version", tags, if json { "content-type" } else { "" }])?;
     match kv {
         Kv::One => {
             if options.expected_version.is_some() {
@@ -50,13 +52,29 @@ pub(crate) fn put(path: &str, value: &[u8], options: &PutOptions) -> Result<Secr
             if let Stored::Object(object) = stored {
                 number::check(object)?;
             }
-            match options.expected_version.as_deref() {
-                None => written(&succeeded(attempt(&mount, path, &stored, None)?)?),
-                Some("") => compared(&mount, path, &stored, None),
-                Some(version) => compared(&mount, path, &stored, Some(version_number(version)?)),
+            let expected = options.expected_version.as_deref();
+            let expected = expected.map(|version| if version.is_empty() { Ok(0) } else { version_number(version) });
+            let expected = expected.transpose()?;
+            let tags = Tags::of(&options.tags)?;
+            if tags.is_some() {
+                Tags::are_permitted(&mount, path)?;
             }
+            let version = match expected {
+                None => written(&succeeded(attempt(&mount, path, &stored, None)?)?)?,
+                Some(cas) => compared(&mount, path, &stored, cas)?,
+            };
+            if let Some(tags) = tags {
+                tags.add(&mount, path).map_err(|error| untagged(error, &version))?;
+            }
+            Ok(version)
         }
     }
+}
+
+/// The error of tags that were not added, of a value that is written already.
+fn untagged(error: Error, version: &SecretVersion) -> Error {
+    let words = format!("version `{}` was written, and its tags were not added: {}", version.id, error.message());
+    error.with_message(words)
 }
 
 /// One write of version 2, whatever its status.
@@ -66,38 +84,67 @@ fn attempt(mount: &Mount, path: &str, data: &Stored<'_>, cas: Option<u64>) -> Re
 }
 
 fn written(response: &Response) -> Result<SecretVersion, Error> {
-    Ok(content::<Version>(response, "the version that was written")?.version(true))
+    content::<Version>(response, "the version that was written")?.version(true)
 }
 
-/// Writes only over the expected version, or only where there is none.
+/// Writes only over the version of this number, or with 0 only where there is none.
 ///
-/// The server answers 400 to a compare that fails and to a request that is wrong, so the newest version is read to
-/// tell the two apart. Its newest version counts after a deletion too: who expects none then writes over exactly
-/// that version, and another writer in between still ends in a conflict.
-fn compared(mount: &Mount, path: &str, data: &Stored<'_>, expected: Option<u64>) -> Result<SecretVersion, Error> {
-    let cas = expected.unwrap_or(0);
+/// The newest version counts after a deletion too: who expects none then writes over exactly that version, and another
+/// writer in between still ends in a conflict.
+fn compared(mount: &Mount, path: &str, data: &Stored<'_>, cas: u64) -> Result<SecretVersion, Error> {
     let response = attempt(mount, path, data, Some(cas))?;
     if response.status() != 400 {
         return written(&succeeded(response)?);
     }
-    let known = read::metadata(mount, path)?;
-    let current = known.as_ref().map_or(0, |known| known.current);
-    if current == cas {
-        return Err(response.error());
-    }
-    let newest = known.and_then(|known| known.newest);
-    let removed = newest.is_some_and(|newest| newest.state != VersionState::Enabled);
-    if expected.is_none() && removed {
+    let (current, newest) = refused_at(mount, path, cas, &response)?;
+    if cas == 0 && newest.is_some_and(|newest| newest.state != VersionState::Enabled) {
         let response = attempt(mount, path, data, Some(current))?;
         if response.status() != 400 {
             return written(&succeeded(response)?);
         }
     }
-    let words = match expected {
-        None => format!("no secret was expected, and the newest version is `{current}`"),
-        Some(expected) => format!("version `{expected}` was expected, and the newest one is `{current}`"),
+    let words = match cas {
+        0 => format!("no secret was expected, and the newest version is `{current}`"),
+        _ => format!("version `{cas}` was expected, and the newest one is `{current}`"),
     };
     Err(Error::conflict(words).with_status(400))
+}
+
+/// Writes exactly over the version of this number, with the object as the server printed it.
+///
+/// # Errors
+///
+/// `conflict` where somebody wrote meanwhile, and what the server said.
+pub(crate) fn over(mount: &Mount, path: &str, object: &RawValue, number: u64) -> Result<SecretVersion, Error> {
+    let response = attempt(mount, path, &Stored::Object(object), Some(number))?;
+    if response.status() != 400 {
+        return written(&succeeded(response)?);
+    }
+    let (current, _) = refused_at(mount, path, number, &response)?;
+    let words = format!("version `{number}` was the newest one, and meanwhile somebody wrote `{current}`");
+    Err(Error::conflict(words).with_status(400))
+}
+
+/// The newest version and its number, after a compare with `cas` was refused by this response.
+///
+/// The server answers 400 to a compare that fails and to a request that is wrong, so the newest version is read to
+/// tell the two apart.
+///
+/// # Errors
+///
+/// The error of the response itself where the newest version is the one that was compared with, so that something else
+/// was wrong.
+fn refused_at(mount: &Mount, path: &str, cas: u64, response: &Response) -> Result<(u64, Option<SecretVersion>), Error> {
+    let newest = match read::newest(mount, path) {
+        // Who may write and not read can't be told more than that; a wrong request fails without a compare too.
+        Err(error) if error.kind() == ErrorKind::AccessDenied => {
+            let words = "the compare failed or the request is wrong, and the token may not read which of the two it is";
+            return Err(Error::conflict(words).with_status(400));
+        }
+        newest => newest?,
+    };
+    let current = newest.as_ref().map_or(0, |(number, _)| *number);
+    if current == cas { Err(response.error()) } else { Ok((current, newest.map(|(_, version)| version))) }
 }
 
 #[cfg(test)]
@@ -109,7 +156,6 @@ mod tests {
     use crate::Vault;
 
     const DATA: &str = "https://v.example/v1/secret/data/a";
-    const METADATA: &str = "https://v.example/v1/secret/metadata/a";
     const WRITTEN: &str = r#"{"data":{"created_time":"1970-01-01T00:00:01Z","custom_metadata":null,
         "deletion_time":"","destroyed":false,"version":4}}"#;
     const REFUSED: &str = r#"{"errors":["hunter2"]}"#;
@@ -122,13 +168,24 @@ mod tests {
         PutOptions { expected_version: Some(version.to_owned()), ..PutOptions::default() }
     }
 
-    /// The metadata of a secret whose newest version is this one, deleted at 2 s or not.
-    fn newest(version: u64, deleted: bool) -> String {
-        let deletion = if deleted { "1970-01-01T00:00:02Z" } else { "" };
-        format!(
-            r#"{{"data":{{"current_version":{version},"custom_metadata":null,"versions":{{"{version}":
-            {{"created_time":"","deletion_time":"{deletion}","destroyed":false}}}}}}}}"#
-        )
+    /// The answer to a read of a secret whose newest version is this one, deleted at 2 s or not.
+    fn newest(version: u64, deleted: bool) -> (u16, String) {
+        let (status, data, deletion) =
+            if deleted { (404, "null", "1970-01-01T00:00:02Z") } else { (200, r#"{"value":"hunter2"}"#, "") };
+        let body = format!(
+            r#"{{"data":{{"data":{data},"metadata":{{"created_time":"","custom_metadata":null,
+            "deletion_time":"{deletion}","destroyed":false,"version":{version}}}}}}}"#
+        );
+        (status, body)
+    }
+
+    /// A mount that refuses a write, and where this is the newest version.
+    fn refusing(newest: (u16, String)) -> fake::Host {
+        host("2").at(5000).answer("POST", DATA, 400, REFUSED).answer("GET", DATA, newest.0, newest.1)
+    }
+
+    fn absent() -> (u16, String) {
+        (404, r#"{"errors":[]}"#.to_owned())
     }
 
     fn sent() -> Vec<(String, String)> {
@@ -176,34 +233,41 @@ mod tests {
 
     #[test]
     fn a_refused_compare_is_a_conflict_where_the_newest_version_is_another() {
-        for (expected, current) in [("3", newest(4, false)), ("3", newest(2, true)), ("", newest(1, false))] {
-            host("2").at(5000).answer("POST", DATA, 400, REFUSED).answer("GET", METADATA, 200, current).install();
+        for (expected, newest) in
+            [("3", newest(4, false)), ("3", newest(2, true)), ("", newest(1, false)), ("3", absent())]
+        {
+            refusing(newest).install();
             let error = Vault::put("a", b"x", &expecting(expected)).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Conflict);
             assert!(!format!("{error:?}").contains("hunter2"));
             assert_eq!(fake::requests().len(), 2);
         }
-        host("2").answer("POST", DATA, 400, REFUSED).answer("GET", METADATA, 404, r#"{"errors":[]}"#).install();
-        assert_eq!(Vault::put("a", b"x", &expecting("3")).unwrap_err().kind(), ErrorKind::Conflict);
     }
 
     #[test]
     fn a_refusal_at_the_expected_version_is_a_request_that_is_wrong() {
-        host("2").answer("POST", DATA, 400, REFUSED).answer("GET", METADATA, 200, newest(3, false)).install();
-        assert_eq!(Vault::put("a", b"x", &expecting("3")).unwrap_err().kind(), ErrorKind::InvalidRequest);
-        host("2").answer("POST", DATA, 400, REFUSED).answer("GET", METADATA, 404, r#"{"errors":[]}"#).install();
-        assert_eq!(Vault::put("a", b"x", &expecting("")).unwrap_err().kind(), ErrorKind::InvalidRequest);
+        for (expected, newest) in [("3", newest(3, false)), ("", absent())] {
+            refusing(newest).install();
+            assert_eq!(Vault::put("a", b"x", &expecting(expected)).unwrap_err().kind(), ErrorKind::InvalidRequest);
+        }
+    }
+
+    #[test]
+    fn who_may_write_and_not_read_hears_of_a_conflict_that_may_be_something_else() {
+        refusing((403, REFUSED.to_owned())).install();
+        let error = Vault::put("a", b"x", &expecting("3")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        refusing((503, REFUSED.to_owned())).install();
+        assert_eq!(Vault::put("a", b"x", &expecting("3")).unwrap_err().kind(), ErrorKind::Unavailable);
     }
 
     #[test]
     fn who_expects_no_secret_writes_over_a_deleted_one_and_over_nothing_newer() {
-        let refused_first =
-            || host("2").at(5000).answer("POST", DATA, 400, REFUSED).answer("GET", METADATA, 200, newest(3, true));
-        refused_first().answer("POST", DATA, 200, WRITTEN).install();
+        refusing(newest(3, true)).answer("POST", DATA, 200, WRITTEN).install();
         assert_eq!(Vault::put("a", b"x", &expecting("")).unwrap().id, "4");
         let body = |cas: u64| post(&format!(r#"{{"data":{{"value":"x"}},"options":{{"cas":{cas}}}}}"#));
         assert_eq!(sent(), [body(0), get(), body(3)]);
-        refused_first().answer("POST", DATA, 400, REFUSED).install();
+        refusing(newest(3, true)).answer("POST", DATA, 400, REFUSED).install();
         assert_eq!(Vault::put("a", b"x", &expecting("")).unwrap_err().kind(), ErrorKind::Conflict);
     }
 
@@ -220,10 +284,15 @@ mod tests {
 
     #[test]
     fn options_that_a_kv_mount_can_not_express_are_refused_by_name_before_any_request() {
+        let tags = PutOptions { tags: vec![("a".into(), "b".into())], ..PutOptions::default() };
+        host("1").install();
+        let error = Vault::put("a", b"{}", &tags).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.message().contains("`tags`"), "{}", error.message());
+        assert_eq!(fake::requests().len(), 0);
         host("2").install();
         let options = [
             (PutOptions { content_type: Some("text/plain".into()), ..PutOptions::default() }, "`content-type`"),
-            (PutOptions { tags: vec![("a".into(), "b".into())], ..PutOptions::default() }, "`tags`"),
             (PutOptions { expires_at: Some(1), ..PutOptions::default() }, "`expires-at`"),
             (PutOptions { attributes: vec![("x".into(), "y".into())], ..PutOptions::default() }, "`x`"),
         ];
