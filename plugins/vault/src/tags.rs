@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use forge_sdk::http::{self, Response};
-use forge_sdk::{Attributes, Error};
+use forge_sdk::{Attributes, Error, ErrorKind};
 use serde::Serialize;
 
 use crate::mount::{Mount, succeeded};
+use crate::read;
 
 /// What the server takes (Vault API docs, "KV version 2", `custom_metadata`): at most 64 pairs of printable text, the
 /// names of 1 to 128 bytes and the values of 1 to 512.
@@ -50,13 +51,26 @@ impl<'a> Tags<'a> {
         Ok((!tags.is_empty()).then_some(Self(tags)))
     }
 
-    /// Asks with a patch that changes nothing whether the token may tag this secret, so that a token that may not is
-    /// refused before the value is written.
+    /// Whether all of them are among these.
+    pub(crate) fn are_among(&self, known: &Attributes) -> bool {
+        self.0.iter().all(|(name, value)| known.iter().any(|(other, kept)| other == name && kept == value))
+    }
+
+    /// Asks whether the token may add the tags, so that one that may not is refused before the value is written.
+    ///
+    /// Tags that are there already ask for no right: who changes one field of a secret keeps its tags.
     ///
     /// # Errors
     ///
     /// `unsupported` where the server has no such request, and what it said.
-    pub(crate) fn are_permitted(mount: &Mount, path: &str) -> Result<(), Error> {
+    pub(crate) fn are_permitted(&self, mount: &Mount, path: &str) -> Result<(), Error> {
+        match read::newest(mount, path) {
+            Ok(Some(newest)) if self.are_among(&newest.tags) => return Ok(()),
+            // Who may write and not read may still tag.
+            Err(error) if error.kind() == ErrorKind::AccessDenied => {}
+            newest => drop(newest?),
+        }
+        // A patch that changes nothing.
         let response = patch(mount, path, &Patch { custom_metadata: None })?;
         match response.status() {
             // There is no such secret yet, and the token was looked at before that.
@@ -99,6 +113,19 @@ mod tests {
         fake::Host::new().setting("address", "https://v.example").setting("mount", "secret").setting("kv-version", "2")
     }
 
+    /// A mount without this secret.
+    fn empty() -> fake::Host {
+        host().answer("GET", DATA, 404, r#"{"errors":[]}"#)
+    }
+
+    /// A secret with these tags, as an answer tells about it.
+    fn tagged(tags: &str) -> String {
+        let metadata = format!(
+            r#"{{"created_time":"","custom_metadata":{tags},"deletion_time":"","destroyed":false,"version":3}}"#
+        );
+        format!(r#"{{"data":{{"data":{{}},"metadata":{metadata}}}}}"#)
+    }
+
     fn put(tags: &[(&str, &str)]) -> Result<SecretVersion, forge_sdk::Error> {
         let tags = tags.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Vault::put("a", b"hunter2", &PutOptions { tags, ..PutOptions::default() })
@@ -113,8 +140,14 @@ mod tests {
 
     #[test]
     fn tags_are_added_after_the_value_and_replace_no_others() {
-        for known in [204, 404] {
+        for (known, read, body) in [
+            (204, 200, tagged("null")),
+            (204, 200, tagged(r#"{"team":"a","other":"c"}"#)),
+            (204, 403, String::new()),
+            (404, 404, r#"{"errors":[]}"#.to_owned()),
+        ] {
             host()
+                .answer("GET", DATA, read, body)
                 .answer("PATCH", METADATA, known, "")
                 .answer("PATCH", METADATA, 204, "")
                 .answer("POST", DATA, 200, WRITTEN)
@@ -123,6 +156,7 @@ mod tests {
             assert_eq!(
                 sent(),
                 [
+                    "GET ",
                     "PATCH {}",
                     r#"POST {"data":{"value":"hunter2"}}"#,
                     r#"PATCH {"custom_metadata":{"env":"b","team":"a"}}"#
@@ -141,6 +175,25 @@ mod tests {
     }
 
     #[test]
+    fn tags_that_are_there_already_ask_for_no_right_on_metadata() {
+        let there = r#"{"team":"a","env":"b"}"#;
+        host()
+            .answer("GET", DATA, 200, tagged(there))
+            .answer("POST", DATA, 200, WRITTEN.replace("null", there))
+            .install();
+        put(&[("team", "a")]).unwrap();
+        assert_eq!(sent().len(), 2);
+        // Somebody took them away between the two.
+        host()
+            .answer("GET", DATA, 200, tagged(there))
+            .answer("POST", DATA, 200, WRITTEN)
+            .answer("PATCH", METADATA, 204, "")
+            .install();
+        put(&[("team", "a")]).unwrap();
+        assert_eq!(sent().last().unwrap(), r#"PATCH {"custom_metadata":{"team":"a"}}"#);
+    }
+
+    #[test]
     fn a_token_that_may_not_tag_writes_no_value() {
         for (status, kind) in [
             (403, ErrorKind::AccessDenied),
@@ -148,15 +201,15 @@ mod tests {
             (415, ErrorKind::Upstream),
             (503, ErrorKind::Unavailable),
         ] {
-            host().answer("PATCH", METADATA, status, "").answer("POST", DATA, 200, WRITTEN).install();
+            empty().answer("PATCH", METADATA, status, "").answer("POST", DATA, 200, WRITTEN).install();
             assert_eq!(put(&[("team", "a")]).unwrap_err().kind(), kind);
-            assert_eq!(sent(), ["PATCH {}"]);
+            assert_eq!(sent(), ["GET ", "PATCH {}"]);
         }
     }
 
     #[test]
     fn tags_that_fail_after_the_value_are_an_error_that_names_the_version() {
-        let first = || host().answer("PATCH", METADATA, 204, "").answer("POST", DATA, 200, WRITTEN);
+        let first = || empty().answer("PATCH", METADATA, 204, "").answer("POST", DATA, 200, WRITTEN);
         first().answer("PATCH", METADATA, 403, "").install();
         let error = put(&[("team", "a")]).unwrap_err();
         assert_eq!((error.kind(), error.status()), (ErrorKind::AccessDenied, Some(403)));
@@ -169,9 +222,9 @@ mod tests {
 
     #[test]
     fn a_value_that_is_refused_leaves_the_tags_as_they_are() {
-        host().answer("PATCH", METADATA, 204, "").answer("POST", DATA, 403, "").install();
+        empty().answer("PATCH", METADATA, 204, "").answer("POST", DATA, 403, "").install();
         assert_eq!(put(&[("team", "a")]).unwrap_err().kind(), ErrorKind::AccessDenied);
-        assert_eq!(sent().len(), 2);
+        assert_eq!(sent().len(), 3);
     }
 
     #[test]
@@ -186,7 +239,7 @@ mod tests {
         let many: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "v")).collect();
         assert_eq!(put(&many).unwrap_err().kind(), ErrorKind::InvalidRequest);
         assert_eq!(fake::requests().len(), 0);
-        host().answer("PATCH", METADATA, 204, "").answer("POST", DATA, 200, WRITTEN).install();
+        empty().answer("PATCH", METADATA, 204, "").answer("POST", DATA, 200, WRITTEN).install();
         put(many.get(..64).unwrap()).unwrap();
     }
 }

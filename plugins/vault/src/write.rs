@@ -5,7 +5,7 @@ use forge_sdk::{Error, ErrorKind, PutOptions, SecretVersion, VersionState};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::answer::{Version, content, version_number};
+use crate::answer::{Told, Version, content, version_number};
 use crate::mount::{Kv, Mount, succeeded};
 use crate::number;
 use crate::read;
@@ -56,17 +56,17 @@ pub(crate) fn put(path: &str, value: &[u8], options: &PutOptions) -> Result<Secr
             let expected = expected.map(|version| if version.is_empty() { Ok(0) } else { version_number(version) });
             let expected = expected.transpose()?;
             let tags = Tags::of(&options.tags)?;
-            if tags.is_some() {
-                Tags::are_permitted(&mount, path)?;
+            if let Some(tags) = &tags {
+                tags.are_permitted(&mount, path)?;
             }
-            let version = match expected {
+            let written = match expected {
                 None => written(&succeeded(attempt(&mount, path, &stored, None)?)?)?,
                 Some(cas) => compared(&mount, path, &stored, cas)?,
             };
-            if let Some(tags) = tags {
-                tags.add(&mount, path).map_err(|error| untagged(error, &version))?;
+            if let Some(tags) = tags.filter(|tags| !tags.are_among(&written.tags)) {
+                tags.add(&mount, path).map_err(|error| untagged(error, &written.version))?;
             }
-            Ok(version)
+            Ok(written.version)
         }
     }
 }
@@ -83,15 +83,15 @@ fn attempt(mount: &Mount, path: &str, data: &Stored<'_>, cas: Option<u64>) -> Re
     http::post_json(mount.behind("data", path)?, &body).send()
 }
 
-fn written(response: &Response) -> Result<SecretVersion, Error> {
-    content::<Version>(response, "the version that was written")?.version(true)
+fn written(response: &Response) -> Result<Told, Error> {
+    content::<Version>(response, "the version that was written")?.told(true)
 }
 
 /// Writes only over the version of this number, or with 0 only where there is none.
 ///
 /// The newest version counts after a deletion too: who expects none then writes over exactly that version, and another
 /// writer in between still ends in a conflict.
-fn compared(mount: &Mount, path: &str, data: &Stored<'_>, cas: u64) -> Result<SecretVersion, Error> {
+fn compared(mount: &Mount, path: &str, data: &Stored<'_>, cas: u64) -> Result<Told, Error> {
     let response = attempt(mount, path, data, Some(cas))?;
     if response.status() != 400 {
         return written(&succeeded(response)?);
@@ -118,7 +118,7 @@ fn compared(mount: &Mount, path: &str, data: &Stored<'_>, cas: u64) -> Result<Se
 pub(crate) fn over(mount: &Mount, path: &str, object: &RawValue, number: u64) -> Result<SecretVersion, Error> {
     let response = attempt(mount, path, &Stored::Object(object), Some(number))?;
     if response.status() != 400 {
-        return written(&succeeded(response)?);
+        return Ok(written(&succeeded(response)?)?.version);
     }
     let (current, _) = refused_at(mount, path, number, &response)?;
     let words = format!("version `{number}` was the newest one, and meanwhile somebody wrote `{current}`");
@@ -143,8 +143,8 @@ fn refused_at(mount: &Mount, path: &str, cas: u64, response: &Response) -> Resul
         }
         newest => newest?,
     };
-    let current = newest.as_ref().map_or(0, |(number, _)| *number);
-    if current == cas { Err(response.error()) } else { Ok((current, newest.map(|(_, version)| version))) }
+    let current = newest.as_ref().map_or(0, |newest| newest.number);
+    if current == cas { Err(response.error()) } else { Ok((current, newest.map(|newest| newest.version))) }
 }
 
 #[cfg(test)]
