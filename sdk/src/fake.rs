@@ -217,7 +217,7 @@ pub(crate) mod call {
     pub(crate) fn list_files(prefix: &str, cursor: Option<&str>, limit: u32) -> Result<FilePage, Error> {
         let limit = limit.max(1) as usize;
         let mut files: Vec<File> = HOST.with_borrow(|host| {
-            let wanted = host.files.iter().filter(|(path, _)| path.starts_with(prefix));
+            let wanted = host.files.iter().filter(|(path, _)| path.starts_with(prefix) && !is_hidden(path, prefix));
             let after = wanted.filter(|(path, _)| cursor.is_none_or(|cursor| path.as_str() > cursor));
             let file = |(path, (content, modified_at)): (&String, &(Vec<u8>, Timestamp))| File {
                 path: path.clone(),
@@ -230,6 +230,14 @@ pub(crate) mod call {
         files.truncate(limit);
         let next = if more { files.last().map(|file| file.path.clone()) } else { None };
         Ok(FilePage { files, next })
+    }
+
+    /// Whether a folder whose name begins with a dot lies between the prefix and the file.
+    fn is_hidden(path: &str, prefix: &str) -> bool {
+        let folders = path.match_indices('/').filter_map(|(end, _)| path.get(..end));
+        folders
+            .filter(|folder| !prefix.starts_with(folder))
+            .any(|folder| folder.rsplit('/').next().is_some_and(|name| name.starts_with('.')))
     }
 
     pub(crate) fn send(request: Parts) -> Answer {

@@ -101,6 +101,8 @@ pub mod environment {
 
 /// Files below the one directory that was granted, named by relative paths with `/` between segments.
 ///
+/// Where one file was granted and no directory, its path is the name of the setting that names it, such as `file`.
+///
 /// The host holds the directory's lock for the whole of a writing call, so reading, comparing and writing
 /// in one call is safe.
 pub mod files {
@@ -155,6 +157,9 @@ pub mod files {
     }
 
     /// The files whose paths begin with the prefix, in all folders below, at most `limit` of them.
+    ///
+    /// Folders whose names begin with a dot are left out unless the prefix leads into them, so that a plugin can keep
+    /// there what belongs to other files.
     ///
     /// # Errors
     ///

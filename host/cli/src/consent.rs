@@ -144,7 +144,8 @@ pub(crate) fn grant(
         .iter()
         .map(|directory| {
             format!(
-                "{}, {}{}",
+                "{}{}, {}{}",
+                if directory.file.is_some() { "only the file " } else { "" },
                 directory.path,
                 mode(directory.mode),
                 if directory.sealed { ", sealed by forge" } else { "" }

@@ -1,12 +1,13 @@
 //! A grant: what a person allowed one provider, bound to one plugin and to expanded routes.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::manifest::{DirectoryMode, LimitsAsk, Manifest};
 use crate::route::{Ability, Route};
-use crate::setting::Settings;
+use crate::setting::{SettingKind, Settings};
 
 /// Which plugin a grant is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,16 +57,19 @@ pub struct CredentialGrant {
     pub identity: Option<String>,
 }
 
-/// A directory that a provider may use.
+/// A directory that a provider may use, or one file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DirectoryGrant {
-    /// Absolute path.
+    /// Absolute path of the directory, or of the file with every link on the way to it resolved.
     pub path: String,
     /// Whether it may write there.
     pub mode: DirectoryMode,
     /// Whether the host seals each file.
     pub sealed: bool,
+    /// Where one file is granted and not its directory: the name by which the plugin knows it, which is its setting's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
 }
 
 /// What one provider may do.
@@ -135,6 +139,12 @@ pub enum Error {
     /// A required setting has no value.
     #[error("setting `{0}` is required")]
     MissingSetting(String),
+    /// Two settings stand in for each other, and both have a value.
+    #[error("settings `{0}` and `{1}` can't both be given: each says where the secrets are")]
+    BothSettings(String, String),
+    /// Two settings stand in for each other, and neither has a value.
+    #[error("setting `{0}` or setting `{1}` is required, and neither is given")]
+    NeitherSetting(String, String),
     /// A value breaks the rule of its kind.
     #[error(transparent)]
     Setting(#[from] crate::setting::Error),
@@ -179,7 +189,13 @@ impl Asks {
         }
         for ask in &manifest.directories {
             if let Some(path) = asks.settings.get(&ask.setting) {
-                asks.directories.push(DirectoryGrant { path: path.clone(), mode: ask.mode, sealed: ask.sealed });
+                let is_file = manifest.setting(&ask.setting).is_some_and(|setting| setting.kind == SettingKind::File);
+                let (path, file) = if is_file {
+                    (resolved(&ask.setting, path)?, Some(ask.setting.clone()))
+                } else {
+                    (path.clone(), None)
+                };
+                asks.directories.push(DirectoryGrant { path, mode: ask.mode, sealed: ask.sealed, file });
             }
         }
         for ask in &manifest.environment {
@@ -216,10 +232,38 @@ impl Asks {
     }
 }
 
+/// Where a file really lies, which is what is granted.
+///
+/// It is looked up again whenever the grant is used: a link that a hostile repository puts in the place of the file, or of
+/// a folder on the way, then leads to what nobody granted, and the grant doesn't hold.
+fn resolved(setting: &str, path: &str) -> Result<String, Error> {
+    let refuse = |rule| Error::Setting(crate::setting::Error { name: setting.to_owned(), rule });
+    let path = Path::new(path);
+    let name = path.file_name().ok_or_else(|| refuse("must be the path of a file"))?;
+    let real = match std::fs::canonicalize(path) {
+        Ok(real) if real.is_dir() => return Err(refuse("must be the path of a file, and leads to a directory")),
+        Ok(real) => real,
+        Err(_) if path.is_symlink() => return Err(refuse("is a link that leads to no file that can be reached")),
+        // A file that is still to be written, in a folder that may be too.
+        Err(_) => {
+            let folder = path.parent().unwrap_or(Path::new("/"));
+            std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned()).join(name)
+        }
+    };
+    real.into_os_string().into_string().map_err(|_| refuse("must lead to a file whose path is UTF-8"))
+}
+
 /// Settings with defaults filled in, each in its one spelling.
 fn fill(manifest: &Manifest, given: &Settings) -> Result<Settings, Error> {
     if let Some(name) = given.keys().find(|name| manifest.setting(name).is_none()) {
         return Err(Error::UnknownSetting { plugin: manifest.id.clone(), name: name.clone() });
+    }
+    let both = manifest.settings.iter().find_map(|ask| {
+        let other = ask.unless.as_ref().filter(|other| given.contains_key(*other))?;
+        given.contains_key(&ask.name).then(|| Error::BothSettings(ask.name.clone(), other.clone()))
+    });
+    if let Some(error) = both {
+        return Err(error);
     }
     let mut settings = Settings::new();
     for ask in &manifest.settings {
@@ -228,7 +272,11 @@ fn fill(manifest: &Manifest, given: &Settings) -> Result<Settings, Error> {
             (None, Some(default)) => {
                 template::text(default, &settings).map_err(|rule| Error::Route { route: default.clone(), rule })?
             }
-            (None, None) if ask.required => return Err(Error::MissingSetting(ask.name.clone())),
+            (None, None) if ask.required => match &ask.unless {
+                Some(other) if given.contains_key(other) => continue,
+                Some(other) => return Err(Error::NeitherSetting(ask.name.clone(), other.clone())),
+                None => return Err(Error::MissingSetting(ask.name.clone())),
+            },
             (None, None) => continue,
         };
         settings.insert(ask.name.clone(), ask.kind.normalise(&ask.name, &value)?);
@@ -267,7 +315,8 @@ impl Grant {
             return Err(not_covered(format!("the origin {origin}")));
         }
         if let Some(directory) = asks.directories.iter().find(|directory| !self.directories.contains(directory)) {
-            return Err(not_covered(format!("the directory `{}`", directory.path)));
+            let what = if directory.file.is_some() { "file" } else { "directory" };
+            return Err(not_covered(format!("the {what} `{}`", directory.path)));
         }
         if let Some(names) = asks.environment.iter().find(|names| !self.environment.contains(names)) {
             return Err(not_covered(format!("the environment variables `{names}`")));

@@ -70,6 +70,8 @@ pub struct SettingAsk {
     /// Whether a provider can't do without it.
     #[serde(default)]
     pub required: bool,
+    /// Another setting that stands in for this one: exactly one of the two is given, or at most one where this is not required.
+    pub unless: Option<String>,
     /// Its value when none is given; may use other settings in braces.
     pub default: Option<String>,
     /// Whether `check` answers it, so that `provider add` records it.
@@ -93,11 +95,11 @@ pub struct BatchAsk {
     pub max: u32,
 }
 
-/// A directory that a plugin works in.
+/// A directory that a plugin works in, or one file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct DirectoryAsk {
-    /// The setting that names it.
+    /// The setting that names it: of kind `directory`, or of kind `file` for that file alone.
     pub setting: String,
     /// Whether it writes there.
     pub mode: DirectoryMode,
@@ -297,10 +299,18 @@ impl Manifest {
             {
                 return rule("setting names", "must be lower-case names, each given once");
             }
+            let other = setting.unless.as_ref().map(|other| self.setting(other));
+            if other.is_some_and(|other| other.is_none_or(|other| other.name == setting.name || other.required)) {
+                return rule("`unless`", "must name another setting, which is not required itself");
+            }
         }
         for directory in &self.directories {
-            if self.setting(&directory.setting).is_none_or(|s| s.kind != SettingKind::Directory) {
-                return rule("`[[directory]]`", "must name a setting of kind `directory`");
+            match self.setting(&directory.setting).map(|setting| setting.kind) {
+                Some(SettingKind::Directory) => {}
+                // What is sealed is a store with an id of its own, for which one file has no room.
+                Some(SettingKind::File) if !directory.sealed => {}
+                Some(SettingKind::File) => return rule("`[[directory]]`", "can't be `sealed` where it is one file"),
+                _ => return rule("`[[directory]]`", "must name a setting of kind `directory` or `file`"),
             }
         }
         for environment in &self.environment {

@@ -10,7 +10,7 @@ use crate::limit;
 use crate::state::State;
 
 /// The most entries of one page.
-const PAGE: u32 = 1_000;
+const PAGE: u32 = 10_000;
 
 impl State {
     /// Does something in the directory; what fails is told to the guest by kind, and kept as the host's own word.
@@ -84,8 +84,7 @@ impl files::Host for State {
     ) -> wasmtime::Result<Result<(Vec<files::Entry>, Option<String>), types::Error>> {
         let limit = usize::try_from(limit.clamp(1, PAGE)).unwrap_or(1);
         Ok(self.in_directory(|directory| {
-            let (listed, more) = directory.list(&prefix, cursor.as_deref(), limit)?;
-            let next = listed.last().filter(|_| more).map(|last| last.path.clone());
+            let (listed, next) = directory.list(&prefix, cursor.as_deref(), limit)?;
             let entry = |file: crate::directory::Listed| files::Entry {
                 path: file.path,
                 size: file.size,

@@ -1,0 +1,99 @@
+//! Where a grant leads: the store that is opened by its id and key, or the folder of a file, reached through no link.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Component, Path};
+
+use cap_std::fs::Dir;
+use forge_core::Kind;
+use forge_core::provider::Failure;
+use forge_core::sealing::hex;
+use rustix::fs::{Mode, OFlags};
+
+use super::{Directory, STORE_FILE, is_reserved};
+
+/// How the file of a store begins whose format is newer; the one of this forge has 24 bytes and no such beginning.
+const NEWER: &[u8] = b"forge store ";
+
+/// An open directory and, where it is sealed, the store's id.
+pub(super) struct Open {
+    pub(super) dir: Dir,
+    pub(super) store: [u8; 16],
+}
+
+impl Directory {
+    /// Opens the directory; `None` when it is not there yet.
+    pub(super) fn open(&self) -> Result<Option<Open>, Failure> {
+        let opened = if self.only.is_some() {
+            without_links(Path::new(&self.path))
+        } else {
+            Dir::open_ambient_dir(&self.path, cap_std::ambient_authority())
+        };
+        let dir = match opened {
+            Ok(dir) => dir,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(self.failure("open", "", error)),
+        };
+        if self.key.is_none() {
+            return Ok(Some(Open { dir, store: [0; 16] }));
+        }
+        match self.read_at_most(&dir, STORE_FILE, 64) {
+            Ok(Some(ids)) => self.identified(dir, &ids).map(Some),
+            Ok(None) => {
+                // Without its id nothing in a store opens, so files without one are no store of ours.
+                let is_empty = dir
+                    .entries()
+                    .map_err(|error| self.failure("read", "", error))?
+                    .all(|entry| entry.is_ok_and(|entry| entry.file_name().to_str().is_some_and(is_reserved)));
+                if is_empty {
+                    Ok(None)
+                } else {
+                    Err(self.broken(STORE_FILE, "it is missing, and the directory is not empty"))
+                }
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The store whose ids these are. Another key than the store's would write what the store's own can't open.
+    fn identified(&self, dir: Dir, ids: &[u8]) -> Result<Open, Failure> {
+        if let Some(rest) = ids.strip_prefix(NEWER) {
+            let digits: String =
+                rest.iter().map_while(|byte| byte.is_ascii_digit().then(|| char::from(*byte))).collect();
+            let why = format!("the store has format {digits}, and this forge knows format 1");
+            let failure = Failure::new(Kind::Unsupported, format!("can't open `{}`: {why}", self.shown("")));
+            return Err(failure.with_hint("use a newer forge; nothing in the store was changed"));
+        }
+        let (store, key) = ids.split_at_checked(16).unwrap_or_default();
+        let (Ok(store), 8) = (store.try_into(), key.len()) else {
+            return Err(self.broken(STORE_FILE, "it is not a store's id"));
+        };
+        match &self.key {
+            Some(ours) if ours.id_bytes() != key => {
+                let hint = "put the store's own key file back, or read the store as the user who made it";
+                let why =
+                    format!("the store is sealed with key `{}`, and the key at hand is `{}`", hex(key), ours.id());
+                Err(self.broken("", why).with_hint(hint))
+            }
+            _ => Ok(Open { dir, store }),
+        }
+    }
+}
+
+/// Opens a directory by its absolute path, step by step and through no link.
+///
+/// The path was resolved when it was granted. Whoever can rename folders on the way, such as the next commit of a
+/// cloned repository, could otherwise put a link there and have another file of the same name read and written.
+fn without_links(path: &Path) -> io::Result<Dir> {
+    // What a step needs: `O_PATH` would do on Linux, and macOS has no such thing.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut folder: OwnedFd = rustix::fs::open("/", flags, Mode::empty())?;
+    for part in path.components() {
+        match part {
+            Component::RootDir => {}
+            Component::Normal(name) => folder = rustix::fs::openat(&folder, name, flags, Mode::empty())?,
+            _ => return Err(io::Error::other("it is no absolute path without `..`")),
+        }
+    }
+    Ok(Dir::from_std_file(folder.into()))
+}
