@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use forge_core::audit::Audit;
 use forge_core::cache::Cache;
-use forge_core::config::{self, Config};
+use forge_core::config::{self, Config, Layer, Owner, Place};
 use forge_core::home::{self, Home};
 use forge_core::policy::{Caller, Policy};
+use forge_core::project;
 use forge_core::resolver::Resolver;
+use forge_core::trust;
 use forge_sandbox::{Builtin, Compiler, Plugins, Sandbox};
 
 use crate::arguments::{Arguments, Command, Global};
@@ -31,6 +33,8 @@ pub(crate) struct App {
     pub(crate) home: Home,
     pub(crate) config_file: PathBuf,
     pub(crate) config: Config,
+    /// The project of the working directory, allowed or not.
+    pub(crate) project: Option<project::Found>,
     pub(crate) plugins: Arc<Plugins>,
     pub(crate) global: Global,
 }
@@ -56,6 +60,8 @@ pub(crate) fn run(arguments: Arguments, printer: &mut Printer) -> Outcome {
             Command::Doctor { offline } => commands::doctor::run(&app, printer, offline).await,
             // These are answered before there is an `App`.
             Command::Compile { .. } | Command::Completion { .. } | Command::Manual { .. } => Ok(()),
+            Command::Init(arguments) => commands::init::run(&app, printer, &arguments),
+            Command::Allow(arguments) => commands::allow::run(&app, printer, &arguments).await,
         }
     })
 }
@@ -82,17 +88,22 @@ impl App {
     pub(crate) fn new(global: Global) -> Outcome<Self> {
         let home = environment::home()?;
         let config_file = global.config.clone().unwrap_or_else(|| home.config_file());
-        let tried = || format!("can't use the configuration `{}`", config_file.display());
-        let config = match home::read(&config_file, config::LONGEST).context(tried)? {
-            Some(bytes) => {
-                let text = String::from_utf8(bytes).map_err(|_| usage("it is not UTF-8")).context(tried)?;
-                Config::parse(&text).context(tried)?
-            }
-            None if global.config.is_some() => return Err(usage(format!("{}: there is no such file", tried()))),
-            None => Config::default(),
-        };
+        let place = Place { owner: Owner::User, file: config_file.clone() };
+        let user = layer(home::read(&config_file, config::LONGEST), &place)?;
+        if user.is_none() && global.config.is_some() {
+            return Err(usage(format!("can't use the configuration {place}: there is no such file")));
+        }
+        let place = Place { owner: Owner::System, file: environment::system_config_file().to_owned() };
+        let system = layer(home::read_owned(&place.file, config::LONGEST, 0), &place)?;
+        let project = environment::working_directory().and_then(|directory| {
+            project::find(&directory, environment::home_directory().as_deref(), environment::user_number())
+        });
+        let trusted = project.as_ref().map(|found| trust::check(&home, found));
+        let chosen = global.environment.clone().or_else(|| environment::variable("FORGE_ENVIRONMENT"));
+        let chosen = chosen.filter(|name| !name.is_empty());
+        let config = Config::of(system.unwrap_or_default(), user.unwrap_or_default(), trusted, chosen.as_deref());
         let plugins = Arc::new(Plugins::new(&home, BUILTINS));
-        Ok(Self { home, config_file, config, plugins, global })
+        Ok(Self { home, config_file, config, project, plugins, global })
     }
 
     /// Starts the engine.
@@ -111,4 +122,10 @@ impl App {
         let cache = Cache::new(TIME_TO_LIVE, CACHED);
         Resolver::new(Box::new(opener), caller, Policy, cache, Audit::new(&self.home.data))
     }
+}
+
+/// What a file means that was read; `None` where there is no file.
+fn layer(read: Result<Option<Vec<u8>>, home::Error>, place: &Place) -> Outcome<Option<Layer>> {
+    let tried = || format!("can't use the configuration {place}");
+    read.context(tried)?.map(|bytes| Layer::parse(&bytes, place).context(tried)).transpose()
 }

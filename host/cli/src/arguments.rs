@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-
 use clap_complete::ArgValueCompleter;
 
 use crate::commands::completion::{self, Shell};
 
+mod project;
 mod secret;
 
+pub(crate) use project::{Allow, Init};
 pub(crate) use secret::{Secret, Set};
 
 /// Read and write secrets in any backend. Every backend is a sandboxed WebAssembly plugin that never sees your credentials.
@@ -31,6 +32,9 @@ pub(crate) struct Global {
     /// The provider of bare paths, instead of the default one
     #[arg(short, long, global = true, value_name = "NAME", add = ArgValueCompleter::new(completion::providers))]
     pub(crate) provider: Option<String>,
+    /// The environment of the configuration to use; `FORGE_ENVIRONMENT` otherwise
+    #[arg(short, long, global = true, value_name = "NAME")]
+    pub(crate) environment: Option<String>,
     /// Print one JSON object
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -79,6 +83,13 @@ pub(crate) enum Command {
         /// Where to
         directory: PathBuf,
     },
+    /// Write a `forge.toml` for the project in this folder
+    Init(Init),
+    /// Show what the project here wants from forge, and allow it
+    #[command(
+        after_help = "Examples:\n  forge allow\n  forge allow --credential prod=vault-token,token=env:PROD_TOKEN\n  forge allow --refs 'store://prod/app/**'   # references may change within this without a question\n  forge allow --project-hash \"$FORGE_PROJECT_HASH\"   # in a pipeline: exactly what `forge allow --print` printed"
+    )]
+    Allow(Box<Allow>),
     /// Compile a component from standard input to standard output, within limits
     #[command(name = forge_sandbox::COMPILE, hide = true)]
     Compile {
@@ -121,7 +132,7 @@ pub(crate) enum Provider {
 }
 
 /// What `provider add` takes.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Add {
     /// How references will name it
     pub(crate) name: String,

@@ -38,13 +38,19 @@ pub(crate) fn typed(text: &str) -> Outcome<Typed> {
 }
 
 /// Fills in what the person left out: absolute paths, answers of hidden prompts, and a usual place where none was named.
-pub(crate) fn completed(mut typed: Typed, home: &Home, provider: &str, printer: &mut Printer) -> Outcome<Typed> {
+pub(crate) fn completed(
+    mut typed: Typed,
+    home: &Home,
+    provider: &str,
+    project: Option<&str>,
+    printer: &mut Printer,
+) -> Outcome<Typed> {
     for (name, value) in &mut typed.parameters {
         if !forge_broker::is_source_parameter(&typed.kind, name) {
             continue;
         }
         if value == "prompt" {
-            *value = prompted(home, provider, name, printer)?;
+            *value = prompted(home, provider, project, name, printer)?;
         } else if let Some(path) = value.strip_prefix("file:") {
             *value = format!("file:{}", environment::absolute(&tilde(path))?.display());
         }
@@ -102,7 +108,7 @@ fn sealed_file(home: &Home, id: &str) -> PathBuf {
 }
 
 /// Asks for a credential and keeps the answer sealed; answers the source that names it.
-fn prompted(home: &Home, provider: &str, name: &str, printer: &mut Printer) -> Outcome<String> {
+fn prompted(home: &Home, provider: &str, project: Option<&str>, name: &str, printer: &mut Printer) -> Outcome<String> {
     if !printer.is_interactive() {
         return Err(usage("a credential from `prompt` needs a terminal"));
     }
@@ -112,7 +118,11 @@ fn prompted(home: &Home, provider: &str, name: &str, printer: &mut Printer) -> O
     if answer.is_empty() {
         return Err(usage("an empty credential is none"));
     }
-    let id = format!("{provider}-{name}");
+    // Two projects may have a provider of the same name, and neither may have the other's credential.
+    let id = match project {
+        Some(folder) => format!("{}-{provider}-{name}", forge_core::project::key(folder.as_ref())),
+        None => format!("{provider}-{name}"),
+    };
     let sealed = home.sealing_key()?.seal(place(&id), 1, answer.as_bytes())?;
     home::write(&sealed_file(home, &id), &sealed)?;
     Ok(format!("sealed:{id}"))

@@ -48,6 +48,21 @@ pub(crate) fn home() -> Result<Home, Failure> {
     })
 }
 
+/// The working directory, as the system names it: without links. `None` when it is gone.
+pub(crate) fn working_directory() -> Option<PathBuf> {
+    std::env::current_dir().ok()
+}
+
+/// The number of the user who runs this, whose files are trusted to be theirs.
+pub(crate) fn user_number() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// The machine's configuration, which only root may write.
+pub(crate) fn system_config_file() -> &'static Path {
+    Path::new("/etc/forge/config.toml")
+}
+
 /// A path as it is from the root.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     if path.as_os_str().is_empty() {
@@ -57,14 +72,9 @@ pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
         .map_err(|error| Failure::new(Kind::Internal, format!("can't find the working directory: {error}")))
 }
 
-/// The number of the user whose rights this has.
-pub(crate) fn user_id() -> u32 {
-    rustix::process::geteuid().as_raw()
-}
-
 /// Who runs this: the name, or the number where the environment has no name.
 pub(crate) fn user() -> String {
-    let number = user_id();
+    let number = user_number();
     // The name is only for people, so what the environment says is enough; the number can't be made up.
     match variable("USER").or_else(|| variable("LOGNAME")) {
         Some(name) => format!("{} ({number})", forge_core::manifest::printable(&name)),

@@ -9,15 +9,17 @@ use async_trait::async_trait;
 use forge_broker::{Egress, Options};
 use forge_core::audit::Audit;
 use forge_core::cache::Cache;
-use forge_core::config::{Config, LOCAL, ProviderConfig};
+use forge_core::config::{Config, LOCAL, Owner, ProviderConfig};
 use forge_core::grant::{Asks, DirectoryGrant, Grant, PluginPin, SCHEMA_VERSION};
 use forge_core::home::{self, Home};
 use forge_core::manifest::{LimitsAsk, Manifest};
 use forge_core::policy::{Caller, Policy};
+use forge_core::project::directory;
 use forge_core::provider::Failure;
 use forge_core::reference::Reference;
 use forge_core::resolver::{Opened, Providers, Resolver, Target};
 use forge_core::setting::Settings;
+use forge_core::trust;
 use forge_core::{Kind, field};
 use forge_sandbox::{Compiler, Directory, Doors, Environment, Found, Plugins, Provider, Sandbox};
 use zeroize::Zeroizing;
@@ -66,7 +68,7 @@ impl Opener {
         if name == LOCAL {
             return Ok((LOCAL, None));
         }
-        if let Some(config) = self.config.providers.get(name) {
+        if let Some(config) = self.config.provider(name)? {
             return Ok((name, Some(config)));
         }
         // Ids and aliases of built-in plugins alone: any other manifest could claim a name to be handed its secrets.
@@ -79,11 +81,18 @@ impl Opener {
         let mut users = self.config.providers.iter().filter(|(_, config)| uses(config));
         match (users.next(), users.next()) {
             (Some((name, config)), None) => Ok((name, Some(config))),
-            (Some((one, _)), Some((other, _))) => Err(crate::failure::usage(format!(
-                "`{name}` means several providers: `{one}`, `{other}` and perhaps others; name one of them"
+            (Some((one, config)), Some((other, another))) => Err(crate::failure::usage(format!(
+                "`{name}` means several providers: `{one}` ({}), `{other}` ({}) and perhaps others; name one of them",
+                config.place, another.place
             ))),
-            _ => Err(not_found(format!("there is no provider `{name}`"))
-                .with_hint("`forge provider list` shows the providers, `forge provider add` adds one")),
+            _ => match &self.config.withheld {
+                // The project that does not count would give the name its meaning.
+                Some(withheld) if withheld.layer.iter().flat_map(|layer| layer.providers.values()).any(uses) => {
+                    Err(withheld.why.clone().into())
+                }
+                _ => Err(not_found(format!("there is no provider `{name}`"))
+                    .with_hint("`forge provider list` shows the providers, `forge provider add` adds one")),
+            },
         }
     }
 
@@ -95,28 +104,34 @@ impl Opener {
             return Ok((local_grant(&self.home, &found.component.manifest)?, found));
         };
         let found = self.plugins.find(&config.plugin)?;
-        let grant = self.recorded(name)?;
-        let grant = grant
-            .for_plugin(&found.component.manifest, &found.component.digest, found.is_builtin)
-            .context(|| format!("can't use `{name}`"));
-        let grant = grant.map_err(|failure| failure.with_hint(again(name)))?;
+        let grant = self.recorded(name, config)?;
+        let tried = || format!("can't use `{name}` of {}", config.place);
+        let grant =
+            grant.for_plugin(&found.component.manifest, &found.component.digest, found.is_builtin).context(tried);
+        let grant = grant.map_err(|failure| failure.with_hint(again(name, config)))?;
         check_unchanged(name, config, &found.component.manifest, &grant)?;
         Ok((grant, found))
     }
 
-    fn recorded(&self, name: &str) -> Outcome<Grant> {
-        let text = home::read_private(&self.home.grant_file(name), LONGEST_GRANT)?;
-        let Some(text) = text else {
-            let what =
-                format!("nothing is granted to `{name}`: the provider is configured, and nobody has allowed it yet");
-            return Err(Failure::new(Kind::NotGranted, what).with_hint(again(name)));
+    fn recorded(&self, name: &str, config: &ProviderConfig) -> Outcome<Grant> {
+        // A project's grants lie apart: neither the user's provider nor another project's of the same name is meant.
+        let file = match config.project() {
+            Some(project) => trust::grants(&self.home, project).join(format!("{name}.json")),
+            None => self.home.grant_file(name),
         };
-        let grant: Grant = serde_json::from_slice(&text).map_err(|_| {
-            Failure::new(Kind::Integrity, format!("the grant of `{name}` is damaged")).with_hint(again(name))
-        })?;
-        if grant.schema_version != SCHEMA_VERSION || grant.provider != name {
-            let what = format!("the grant of `{name}` is of another version or another provider");
-            return Err(Failure::new(Kind::Integrity, what).with_hint(again(name)));
+        let place = &config.place;
+        let refused = |kind, what| Failure::new(kind, what).with_hint(again(name, config));
+        let Some(text) = home::read_private(&file, LONGEST_GRANT)? else {
+            let what =
+                format!("nothing is granted to `{name}`: it is configured in {place}, and nobody has allowed it yet");
+            return Err(refused(Kind::NotGranted, what));
+        };
+        let grant: Grant = serde_json::from_slice(&text)
+            .map_err(|_| refused(Kind::Integrity, format!("the grant of `{name}` of {place} is damaged")))?;
+        let is_its_own = grant.provider == name && grant.project.as_deref().map(Path::new) == config.project();
+        if grant.schema_version != SCHEMA_VERSION || !is_its_own {
+            let what = format!("the grant of `{name}` of {place} is of another version or another provider");
+            return Err(refused(Kind::Integrity, what));
         }
         Ok(grant)
     }
@@ -141,16 +156,25 @@ impl Opener {
     }
 
     fn directory(&self, grant: &Grant, directory: &DirectoryGrant) -> Outcome<Directory> {
+        let mut directory = directory.clone();
+        if let Some(project) = &grant.project {
+            // Whoever changes the project can put a link where there was none when it was allowed.
+            let real = directory::real(Path::new(project), Path::new(&directory.path))?;
+            directory.path = real.display().to_string();
+        }
         if grant.provider != LOCAL {
-            self.check_apart(directory)?;
+            self.check_apart(&directory)?;
         }
         let key = if directory.sealed { Some(self.home.sealing_key()?) } else { None };
         // Sealed for the plugin: no other one opens the files, wherever somebody copies them.
         let owner = match &grant.plugin {
             PluginPin::Builtin(id) => format!("builtin:{id}"),
-            PluginPin::Digest(_) => format!("provider:{}", grant.provider),
+            PluginPin::Digest(_) => match &grant.project {
+                Some(project) => format!("provider:{} of {project}", grant.provider),
+                None => format!("provider:{}", grant.provider),
+            },
         };
-        Ok(Directory::new(directory, key, owner))
+        Ok(Directory::new(&directory, key, owner))
     }
 
     /// Refuses a directory in which forge's own files lie, or a credential: a plugin would read keys and rewrite grants.
@@ -179,8 +203,8 @@ impl Opener {
     fn credential_sources(&self) -> Vec<String> {
         let usual = forge_broker::kinds().filter_map(forge_broker::usual_sources).flat_map(|(_, places)| places.iter());
         let mut sources: Vec<String> = usual.map(|place| crate::credential::expanded(place)).collect();
-        for name in self.config.providers.keys() {
-            if let Ok(Grant { credential: Some(credential), .. }) = self.recorded(name) {
+        for (name, config) in &self.config.providers {
+            if let Ok(Grant { credential: Some(credential), .. }) = self.recorded(name, config) {
                 sources.extend(credential.parameters.into_values());
             }
         }
@@ -218,7 +242,17 @@ impl Opener {
         let reference: Reference =
             reference.parse().map_err(|error: forge_core::reference::Error| error.to_string())?;
         let name = reference.provider.as_deref().unwrap_or(LOCAL);
-        let (name, _) = self.named(name).map_err(|failure| failure.what)?;
+        let (name, config) = self.named(name).map_err(|failure| failure.what)?;
+        let is_project = |name: &String| self.config.providers.get(name).is_some_and(|c| c.project().is_some());
+        // A project could take the place of a provider of the user's that is gone, and choose what others log in with.
+        if let Some(config) = config.filter(|config| config.project().is_some())
+            && !self.chain.last().is_some_and(is_project)
+        {
+            return Err(format!(
+                "`{name}` is configured in {}, and can't be where your own providers log in from",
+                config.place
+            ));
+        }
         if self.chain.iter().any(|waiting| waiting == name) {
             return Err(format!("the credentials of `{}` wait for each other", self.chain.join("`, `")));
         }
@@ -236,7 +270,10 @@ impl Opener {
 #[async_trait]
 impl Providers for Opener {
     async fn open(&self, name: Option<&str>) -> Result<Opened, Failure> {
-        let name = name.or(self.default.as_deref()).unwrap_or(&self.config.default);
+        let name = match name.or(self.default.as_deref()) {
+            Some(name) => name,
+            None => self.config.default_provider()?,
+        };
         let (name, _) = self.named(name)?;
         if let Some(opened) = self.opened.lock().unwrap_or_else(PoisonError::into_inner).get(name) {
             return Ok(opened.clone());
@@ -255,27 +292,41 @@ impl Providers for Opener {
 }
 
 /// The command that grants a provider again.
-fn again(name: &str) -> String {
-    format!(
-        "`forge provider remove {name}`, then `forge provider add {name} …` shows what it would be allowed, and asks"
-    )
+fn again(name: &str, config: &ProviderConfig) -> String {
+    let shows = "shows what it would be allowed, and asks";
+    match config.place.owner {
+        Owner::User => format!("`forge provider remove {name}`, then `forge provider add {name} …` {shows}"),
+        Owner::Project => format!("`forge allow` {shows}"),
+        Owner::System => {
+            let settings: Vec<String> =
+                config.settings.iter().map(|(name, value)| format!(" --set {name}={value}")).collect();
+            format!("`forge provider add {name} --plugin {}{}` {shows}", config.plugin, settings.concat())
+        }
+    }
 }
 
 /// A configuration that was changed behind the grant's back asks for something that nobody allowed.
 fn check_unchanged(name: &str, config: &ProviderConfig, manifest: &Manifest, grant: &Grant) -> Outcome {
-    let changed = config.settings.iter().find(|(setting, value)| {
+    let given = match config.project() {
+        Some(project) => directory::resolved(manifest, &config.settings, project)
+            .context(|| format!("can't use `{name}` of {}", config.place))?,
+        None => config.settings.clone(),
+    };
+    let changed = given.iter().find(|(setting, value)| {
         let normalised = manifest.setting(setting).and_then(|ask| ask.kind.normalise(setting, value).ok());
         normalised.as_ref() != grant.settings.get(*setting)
     });
     let kind = grant.credential.as_ref().map(|credential| &credential.kind);
     let what = match changed {
-        Some((setting, _)) => format!("setting `{setting}` of `{name}` is not the one that was granted"),
+        Some((setting, _)) => {
+            format!("setting `{setting}` of `{name}` in {} is not the one that was granted", config.place)
+        }
         None if config.credential.is_some() && config.credential.as_ref() != kind => {
-            format!("the credential of `{name}` is not of the kind that was granted")
+            format!("the credential of `{name}` in {} is not of the kind that was granted", config.place)
         }
         None => return Ok(()),
     };
-    Err(Failure::new(Kind::NotGranted, what).with_hint(again(name)))
+    Err(Failure::new(Kind::NotGranted, what).with_hint(again(name, config)))
 }
 
 /// What the embedded store is allowed: its own directory, sealed, and nothing else.
@@ -296,5 +347,6 @@ fn local_grant(home: &Home, manifest: &Manifest) -> Outcome<Grant> {
         tls_ca: None,
         read_only: false,
         limits: LimitsAsk::default(),
+        project: None,
     })
 }

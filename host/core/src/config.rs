@@ -1,10 +1,17 @@
-//! The user's configuration: which providers there are. What was written becomes what is meant in this one place.
+//! The configuration: what the layers say (system, user, project), and what counts of it.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
+use crate::project;
+use crate::reference::Reference;
 use crate::setting::Settings;
+
+mod raw;
+
+pub use raw::{At, Error};
 
 /// The longest configuration that is read, in bytes.
 pub const LONGEST: u64 = 1 << 20;
@@ -12,171 +19,258 @@ pub const LONGEST: u64 = 1 << 20;
 /// The provider that is there without any configuration.
 pub const LOCAL: &str = "local";
 
-/// What is configured.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Config {
-    /// The provider of a bare path.
-    pub default: String,
-    /// The providers by name, without the built-in `local`.
-    pub providers: BTreeMap<String, ProviderConfig>,
+/// Whose configuration something stands in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Owner {
+    /// The machine's: `/etc/forge/config.toml`.
+    System,
+    /// The user's own.
+    #[default]
+    User,
+    /// A project's `forge.toml` or `forge.local.toml`, written by whoever wrote the project.
+    Project,
+}
+
+/// Where something is configured.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Whose file it is.
+    pub owner: Owner,
+    /// The file.
+    pub file: PathBuf,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A folder of a cloned repository can have a name that drives a terminal.
+        write!(f, "`{}`", crate::manifest::printable_name(&self.file.display().to_string()))
+    }
 }
 
 /// One configured provider.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ProviderConfig {
     /// The name of an installed plugin.
     pub plugin: String,
     /// Its settings as written.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: Settings,
     /// The kind of its credential.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
+    /// Where it is configured, which is no part of what it means.
+    #[serde(skip)]
+    pub place: Place,
 }
 
-#[derive(Deserialize)]
+impl ProviderConfig {
+    /// The folder of the project that configures it; `None` for a provider of the user's or the system's.
+    pub fn project(&self) -> Option<&Path> {
+        match self.place.owner {
+            Owner::Project => self.place.file.parent(),
+            Owner::System | Owner::User => None,
+        }
+    }
+}
+
+/// Another choice of provider and secrets, chosen by name (`--environment NAME`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Raw {
-    default: Option<String>,
-    #[serde(default)]
-    providers: BTreeMap<String, RawProvider>,
+pub struct Environment {
+    /// The provider of a bare path in this environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
+    /// Secrets that differ from those outside of it, by the variable's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, SecretConfig>,
 }
 
-#[derive(Deserialize)]
+/// Where the value of one variable comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawProvider {
-    plugin: String,
-    #[serde(default)]
-    settings: BTreeMap<String, RawValue>,
-    credential: Option<RawCredential>,
+pub struct SecretConfig {
+    /// The secret.
+    #[serde(rename = "ref")]
+    pub reference: Reference,
+    /// Secrets to try in turn where it is absent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fallback: Vec<Reference>,
+    /// Whether its absence is an error.
+    pub required: bool,
 }
 
-#[derive(Deserialize)]
+/// What one file, or all files of a project together, mean.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawCredential {
-    kind: String,
+pub struct Layer {
+    /// The provider of a bare path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
+    /// The providers by name, without the built-in `local`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub providers: BTreeMap<String, ProviderConfig>,
+    /// The environments by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environments: BTreeMap<String, Environment>,
+    /// What programs are to be given, by the variable's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, SecretConfig>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum RawValue {
-    Text(String),
-    Integer(i64),
-    Boolean(bool),
+impl Layer {
+    /// Reads a configuration file, whose bytes these are.
+    ///
+    /// # Errors
+    /// Where it is wrong, by line, column and name, and never with the text that stands there.
+    pub fn parse(bytes: &[u8], place: &Place) -> Result<Self, Error> {
+        raw::parse(bytes, place)
+    }
+
+    /// This layer with `over` on top of it: the same provider or secret is replaced as a whole.
+    #[must_use]
+    pub fn under(mut self, over: Self) -> Self {
+        self.default = over.default.or(self.default);
+        self.providers.extend(over.providers);
+        self.secrets.extend(over.secrets);
+        for (name, over) in over.environments {
+            let environment = self.environments.entry(name).or_default();
+            environment.default = over.default.or(environment.default.take());
+            environment.secrets.extend(over.secrets);
+        }
+        self
+    }
 }
 
-/// Why a configuration can't be used. The line itself is never shown: it may hold a secret.
+/// A project that is there and does not count, because nobody allowed it as it is, or because it is wrong.
+#[derive(Clone, Debug)]
+pub struct Withheld {
+    /// What it says, where it can be read.
+    pub layer: Option<Layer>,
+    /// Why it does not count.
+    pub why: project::Error,
+}
+
+/// What is configured: all layers that count.
+#[derive(Clone, Debug)]
+pub struct Config {
+    default: Result<String, Refusal>,
+    /// The providers by name, without the built-in `local`.
+    pub providers: BTreeMap<String, ProviderConfig>,
+    /// The project that does not count, if there is one.
+    pub withheld: Option<Box<Withheld>>,
+}
+
+/// Why a name has no meaning here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    /// Not TOML, or not the fields that a configuration has.
-    #[error("line {line}: {what}")]
-    Syntax {
-        /// Counted from 1.
-        line: usize,
-        /// What the parser expected.
-        what: String,
-    },
-    /// A name with other characters than names have.
-    #[error("`{0}` can't be a provider's name: lower-case letters, digits, `-` and `_`")]
-    Name(String),
+pub enum Refusal {
+    /// What was asked for would use a project that does not count.
+    #[error(transparent)]
+    Project(#[from] project::Error),
+    /// No layer has such an environment.
+    #[error("there is no environment `{0}` in any configuration")]
+    Environment(String),
     /// The default names no provider.
     #[error("`default` names the provider `{0}`, which is not configured")]
     Default(String),
-    /// `local` is what is there without configuration.
-    #[error("`local` is the built-in store and can't be configured; choose another name")]
-    Local,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { default: LOCAL.to_owned(), providers: BTreeMap::new() }
+        Self::of(Layer::default(), Layer::default(), None, None)
     }
 }
 
 impl Config {
-    /// Reads a configuration.
+    /// What counts of the layers: a project's before the user's before the system's.
+    ///
+    /// A project that gives a name of the user's or the system's another meaning is withheld: a cloned repository
+    /// must not be able to put itself in the place of a provider that the user trusts.
+    pub fn of(
+        system: Layer,
+        user: Layer,
+        project: Option<Result<Layer, Box<Withheld>>>,
+        environment: Option<&str>,
+    ) -> Self {
+        let own = system.under(user);
+        let (project, withheld) = match project {
+            None => (Layer::default(), None),
+            Some(Err(withheld)) => (Layer::default(), Some(withheld)),
+            Some(Ok(layer)) => match shadowed(&own, &layer) {
+                None => (layer, None),
+                Some(why) => (Layer::default(), Some(Box::new(Withheld { layer: Some(layer), why }))),
+            },
+        };
+        let all = own.under(project);
+        let default = default_of(&all, withheld.as_deref(), environment);
+        Self { default, providers: all.providers, withheld }
+    }
+
+    /// The provider of a bare path.
     ///
     /// # Errors
-    /// Where it is wrong, without the text that stands there.
-    pub fn parse(text: &str) -> Result<Self, Error> {
-        let raw: Raw = toml::from_str(text).map_err(|error| Error::Syntax {
-            line: crate::manifest::line_of(text, &error),
-            what: describe(error.message()),
-        })?;
-        let mut providers = BTreeMap::new();
-        for (name, provider) in raw.providers {
-            if name == LOCAL {
-                return Err(Error::Local);
-            }
-            if !crate::reference::is_name(&name) {
-                return Err(Error::Name(crate::manifest::printable(&name)));
-            }
-            let settings = provider.settings.into_iter().map(|(name, value)| {
-                let value = match value {
-                    RawValue::Text(text) => text,
-                    RawValue::Integer(number) => number.to_string(),
-                    RawValue::Boolean(flag) => flag.to_string(),
-                };
-                (name, value)
-            });
-            let credential = provider.credential.map(|credential| credential.kind);
-            providers
-                .insert(name, ProviderConfig { plugin: provider.plugin, settings: settings.collect(), credential });
+    /// A project that does not count may choose it, or it is no provider.
+    pub fn default_provider(&self) -> Result<&str, Refusal> {
+        self.default.as_deref().map_err(Clone::clone)
+    }
+
+    /// The provider of this name; `None` is no provider.
+    ///
+    /// # Errors
+    /// A project that does not count gives the name a meaning, or may give it one.
+    pub fn provider(&self, name: &str) -> Result<Option<&ProviderConfig>, Refusal> {
+        let found = self.providers.get(name);
+        match &self.withheld {
+            Some(withheld) if withheld.means(name, found.is_some()) => Err(withheld.why.clone().into()),
+            _ => Ok(found),
         }
-        let default = raw.default.unwrap_or_else(|| LOCAL.to_owned());
-        if default != LOCAL && !providers.contains_key(&default) {
-            return Err(Error::Default(crate::manifest::printable(&default)));
-        }
-        Ok(Self { default, providers })
     }
 }
 
-/// A parser's message without what it quotes in backticks or quotation marks from the file's values.
-fn describe(message: &str) -> String {
-    let first = message.lines().next().unwrap_or_default();
-    // `invalid type: string "…"` quotes the value, which may be a secret pasted into the wrong place.
-    match first.split_once(": string \"") {
-        Some((before, after)) => {
-            let expected = after.rsplit_once("\", ").map_or("", |(_, expected)| expected);
-            crate::manifest::printable(&format!("{before}: a string, {expected}"))
+impl Withheld {
+    /// Whether this project gives a provider's name a meaning. One that can't be read may mean any name not known otherwise.
+    fn means(&self, name: &str, is_known: bool) -> bool {
+        match &self.layer {
+            Some(layer) => layer.providers.contains_key(name),
+            None => !is_known && name != LOCAL,
         }
-        None => crate::manifest::printable(first),
+    }
+}
+
+/// The first provider of a project that has the name of one of the user's or the system's.
+pub(crate) fn shadowed(own: &Layer, project: &Layer) -> Option<project::Error> {
+    project.providers.iter().find_map(|(name, provider)| {
+        let other = own.providers.get(name)?;
+        Some(project::Error::Shadows { name: name.clone(), place: provider.place.clone(), other: other.place.clone() })
+    })
+}
+
+fn default_of(all: &Layer, withheld: Option<&Withheld>, environment: Option<&str>) -> Result<String, Refusal> {
+    if let Some(withheld) = withheld {
+        // What the project would say of the default; one that can't be read may say anything.
+        let says = withheld.layer.as_ref().is_none_or(|layer| {
+            layer.default.is_some() || environment.is_some_and(|name| layer.environments.contains_key(name))
+        });
+        if says {
+            return Err(withheld.why.clone().into());
+        }
+    }
+    let chosen = match environment {
+        None => None,
+        Some(name) => match all.environments.get(name) {
+            Some(environment) => environment.default.clone(),
+            None => return Err(Refusal::Environment(crate::manifest::printable(name))),
+        },
+    };
+    let default = chosen.or_else(|| all.default.clone()).unwrap_or_else(|| LOCAL.to_owned());
+    if default == LOCAL || all.providers.contains_key(&default) {
+        return Ok(default);
+    }
+    match withheld {
+        Some(withheld) if withheld.means(&default, false) => Err(withheld.why.clone().into()),
+        _ => Err(Refusal::Default(default)),
     }
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_provider_is_read_with_its_settings_as_text() {
-        let config = Config::parse(
-            "default = \"prod\"\n[providers.prod]\nplugin = \"vault\"\nsettings = { address = \"https://v\", kv-version = 2 }\ncredential = { kind = \"vault-token\" }\n",
-        )
-        .unwrap();
-        let provider = config.providers.get("prod").unwrap();
-        assert_eq!(provider.settings.get("kv-version").unwrap(), "2");
-        assert_eq!(provider.credential.as_deref(), Some("vault-token"));
-        assert_eq!(config.default, "prod");
-    }
-
-    #[test]
-    fn an_error_names_the_line_and_never_what_stands_there() {
-        for text in [
-            "\n[providers.a]\nplugin = \"vault\"\ntoken = \"hunter2hunter2\"\n",
-            "\n\n\ndefault = hunter2hunter2\n",
-            "\n\n\nproviders = \"hunter2hunter2\"\n",
-            "\n\n\n[providers]\na = \"hunter2hunter2\"\n",
-        ] {
-            let error = Config::parse(text).unwrap_err();
-            assert!(matches!(error, Error::Syntax { line: 4.., .. }), "{error}");
-            assert!(!error.to_string().contains("hunter2"), "{error}");
-        }
-    }
-
-    #[test]
-    fn names_that_mean_something_else_are_refused() {
-        assert_eq!(Config::parse("default = \"x\""), Err(Error::Default("x".to_owned())));
-        assert_eq!(Config::parse("[providers.local]\nplugin = \"file\""), Err(Error::Local));
-        assert!(matches!(Config::parse("[providers.\"A b\"]\nplugin = \"file\""), Err(Error::Name(_))));
-    }
-}
+mod tests;

@@ -107,6 +107,9 @@ pub struct Grant {
     /// Limits other than the usual ones.
     #[serde(default)]
     pub limits: LimitsAsk,
+    /// The folder of the project whose provider this is; the user's own has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
 }
 
 /// The version of the grant's format that this forge writes.

@@ -92,11 +92,19 @@ pub fn read(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
 /// # Errors
 /// As [`read`], and when somebody else could have written it.
 pub fn read_private(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
+    read_owned(path, most, rustix::process::geteuid().as_raw())
+}
+
+/// The same for a file that must belong to `owner`, the number of a user.
+///
+/// # Errors
+/// As [`read_private`].
+pub fn read_owned(path: &Path, most: u64, owner: u32) -> Result<Option<Vec<u8>>, Error> {
     let Some(file) = open_checked(path).map_err(|error| Error::new("read", path, error))? else {
         return Ok(None);
     };
     let metadata = file.metadata().map_err(|error| Error::new("read", path, error))?;
-    if metadata.uid() != rustix::process::geteuid().as_raw() || metadata.mode() & 0o022 != 0 {
+    if metadata.uid() != owner || metadata.mode() & 0o022 != 0 {
         return Err(Error::new("use", path, "it belongs to somebody else, or others can write it"));
     }
     read_bounded(file, path, most).map(Some)

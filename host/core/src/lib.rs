@@ -14,6 +14,7 @@ pub mod kind;
 pub mod manifest;
 pub mod masking;
 pub mod policy;
+pub mod project;
 pub mod provider;
 pub mod reference;
 pub mod resolver;
@@ -22,5 +23,6 @@ pub mod sealing;
 pub mod secret;
 pub mod setting;
 pub mod time;
+pub mod trust;
 
 pub use kind::Kind;

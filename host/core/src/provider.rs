@@ -52,6 +52,8 @@ failure_from! {
     crate::home::Error => |_| Kind::Internal,
     crate::reference::Error => |_| Kind::InvalidRequest,
     crate::setting::Error => |_| Kind::InvalidRequest,
+    crate::project::directory::Error => |_| Kind::NotGranted,
+    crate::trust::PatternError => |_| Kind::InvalidRequest,
     crate::config::Error => |_| Kind::InvalidRequest,
     crate::time::Error => |_| Kind::InvalidRequest,
     crate::manifest::Error => |_| Kind::InvalidRequest,
@@ -64,6 +66,21 @@ failure_from! {
         crate::grant::Error::NotCovered { .. } | crate::grant::Error::OtherPlugin { .. } => Kind::NotGranted,
         _ => Kind::InvalidRequest,
     },
+}
+
+impl From<crate::project::Error> for Failure {
+    fn from(error: crate::project::Error) -> Self {
+        Self { hint: error.hint(), ..Self::new(error.kind(), error.to_string()) }
+    }
+}
+
+impl From<crate::config::Refusal> for Failure {
+    fn from(refusal: crate::config::Refusal) -> Self {
+        match refusal {
+            crate::config::Refusal::Project(error) => error.into(),
+            other => Self::new(Kind::InvalidRequest, other.to_string()),
+        }
+    }
 }
 
 /// Text that a guest wrote: capped and escaped, and still not to be trusted or stored.

@@ -29,7 +29,8 @@ const FIELD: &AsciiSet = &SEGMENT.remove(b'/');
 const LONGEST: usize = 4096;
 
 /// A secret's name, parsed.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Reference {
     /// The provider named; `None` means the default one.
     pub provider: Option<String>,
@@ -162,6 +163,20 @@ impl std::str::FromStr for Reference {
             segments.push(segment);
         }
         Ok(Self { provider, path: segments.join("/"), version, field })
+    }
+}
+
+impl TryFrom<String> for Reference {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        text.parse()
+    }
+}
+
+impl From<Reference> for String {
+    fn from(reference: Reference) -> Self {
+        reference.to_string()
     }
 }
 

@@ -31,6 +31,7 @@ pub(crate) fn grant(origins: &[&str]) -> Grant {
         tls_ca: None,
         read_only: false,
         limits: Default::default(),
+        project: None,
     }
 }
 

@@ -67,6 +67,7 @@ pub(crate) fn grant(origin: &str) -> Grant {
         tls_ca: None,
         read_only: false,
         limits: LimitsAsk { wall_ms: Some(10_000), ..LimitsAsk::default() },
+        project: None,
     }
 }
 

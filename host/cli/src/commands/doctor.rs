@@ -5,6 +5,7 @@ use std::path::Path;
 
 use forge_core::Kind;
 use forge_core::config::LOCAL;
+use forge_core::manifest::printable_name;
 use forge_core::provider::Failure;
 use serde::Serialize;
 use serde_json::json;
@@ -54,6 +55,7 @@ pub(crate) async fn run(app: &App, printer: &mut Printer, offline: bool) -> Outc
         configuration(app),
     ];
     checks.extend([&app.home.config, &app.home.data, &app.home.cache].into_iter().filter_map(|path| private(path)));
+    checks.extend(project(app));
     checks.push(sealing_key(app));
     checks.extend(plugins(app));
     checks.extend(detected(app));
@@ -92,12 +94,29 @@ fn engine(app: &App) -> Check {
 
 fn configuration(app: &App) -> Check {
     let file = app.config_file.display();
-    let detail = match app.config.providers.len() {
-        _ if !app.config_file.exists() => format!("none (`{file}` is not there), so `local` is the default"),
-        1 => format!("`{file}`, 1 provider, default `{}`", app.config.default),
-        count => format!("`{file}`, {count} providers, default `{}`", app.config.default),
-    };
-    Check::new("configuration", Status::Ok, detail)
+    let there = if app.config_file.exists() { format!("`{file}`") } else { format!("none (`{file}` is not there)") };
+    let default = app.config.default_provider().map(str::to_owned).map_err(Failure::from);
+    let detail = default.map(|default| {
+        let providers = match app.config.providers.len() {
+            1 => "1 provider".to_owned(),
+            count => format!("{count} providers"),
+        };
+        format!("{there}, {providers} besides `local`, default `{default}`")
+    });
+    Check::of("configuration", detail)
+}
+
+/// The project of the working directory: allowed, or why it does not count.
+fn project(app: &App) -> Option<Check> {
+    let found = app.project.as_ref()?;
+    let subject = format!("project `{}`", printable_name(&found.directory.display().to_string()));
+    Some(match &app.config.withheld {
+        None => Check::new(subject, Status::Ok, "allowed"),
+        Some(withheld) => Check {
+            hint: withheld.why.hint(),
+            ..Check::new(subject, Status::Note, format!("does not count: {}", withheld.why))
+        },
+    })
 }
 
 /// A directory of forge that others could look into or write to; one that is not there yet is made private.
@@ -105,7 +124,7 @@ fn private(path: &Path) -> Option<Check> {
     let metadata = path.symlink_metadata().ok()?;
     let subject = format!("directory `{}`", path.display());
     let mode = metadata.mode() & 0o777;
-    if metadata.uid() != environment::user_id() {
+    if metadata.uid() != environment::user_number() {
         let failed = Check::new(subject, Status::Failed, "belongs to somebody else");
         return Some(Check { hint: Some("whoever owns it decides what forge runs: `chown` it".to_owned()), ..failed });
     }

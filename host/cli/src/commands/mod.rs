@@ -1,7 +1,9 @@
 //! One file per noun.
 
+pub(crate) mod allow;
 pub(crate) mod completion;
 pub(crate) mod doctor;
+pub(crate) mod init;
 pub(crate) mod plugin;
 pub(crate) mod provider;
 pub(crate) mod secret;

@@ -1,9 +1,9 @@
 //! `forge provider`: where secrets are, and what each provider is allowed.
 
-mod add;
+pub(super) mod add;
 
 use forge_core::Kind;
-use forge_core::config::LOCAL;
+use forge_core::config::{LOCAL, Layer, Owner, Place};
 use forge_core::grant::Grant;
 use forge_core::home;
 use forge_core::provider::Failure;
@@ -32,7 +32,7 @@ fn opener(app: &App) -> Opener {
 }
 
 /// A grant as JSON: everything in it but certificates is for people to read.
-fn as_json(grant: &Grant) -> Json {
+pub(super) fn as_json(grant: &Grant) -> Json {
     let mut object = serde_json::to_value(grant).unwrap_or_default();
     if let Some(fields) = object.as_object_mut() {
         fields.shift_remove("schema_version");
@@ -47,7 +47,8 @@ fn list(app: &App, printer: &mut Printer) -> Outcome {
     let mut providers = Vec::new();
     for name in std::iter::once(LOCAL).chain(app.config.providers.keys().map(String::as_str)) {
         let plugin = app.config.providers.get(name).map_or("file", |config| &config.plugin);
-        let is_default = app.config.default == name;
+        let is_default = app.config.default_provider() == Ok(name);
+        let file = app.config.providers.get(name).map(|config| config.place.file.display().to_string());
         let state = match opener.granted(name) {
             Ok(_) => "ok".to_owned(),
             Err(failure) => failure.what,
@@ -56,7 +57,12 @@ fn list(app: &App, printer: &mut Printer) -> Outcome {
             let mark = if is_default { "*" } else { " " };
             printer.line(&format!("{mark} {name:<20} {plugin:<16} {state}"))?;
         }
-        providers.push(json!({ "name": name, "plugin": plugin, "default": is_default, "state": state }));
+        providers.push(
+            json!({ "name": name, "plugin": plugin, "default": is_default, "state": state, "configured_in": file }),
+        );
+    }
+    if let Some(withheld) = &app.config.withheld {
+        printer.warning(&format!("its providers are left out: {}", withheld.why));
     }
     if printer.is_json() { printer.object(json!({ "providers": providers })) } else { Ok(()) }
 }
@@ -88,6 +94,18 @@ async fn test(app: &App, printer: &mut Printer, name: &str) -> Outcome {
 
 fn remove(app: &App, printer: &mut Printer, name: &str, yes: bool) -> Outcome {
     let tried = || format!("can't remove `{name}`");
+    if let Some(place) =
+        app.config.providers.get(name).map(|config| &config.place).filter(|place| place.owner != Owner::User)
+    {
+        let failure = usage(format!("it is configured in {place}, which is not yours to change here"));
+        let is_project = place.owner == Owner::Project;
+        let failure = if is_project {
+            failure.with_hint("`forge allow --revoke` takes back what the project was allowed")
+        } else {
+            failure
+        };
+        return Err(failure).context(tried);
+    }
     // A grant without its configuration can be taken back too.
     let is_granted = forge_core::reference::is_name(name) && app.home.grant_file(name).exists();
     if !is_granted && !app.config.providers.contains_key(name) {
@@ -132,7 +150,7 @@ fn edit(app: &App, change: impl FnOnce(&mut DocumentMut)) -> Outcome {
     change(&mut document);
     let changed = document.to_string();
     // Whatever is written must be read again by the next command.
-    forge_core::config::Config::parse(&changed)
+    Layer::parse(changed.as_bytes(), &Place { owner: Owner::User, file: app.config_file.clone() })
         .map_err(|error| Failure::new(Kind::Internal, format!("the changed configuration would be wrong: {error}")))?;
     Ok(home::write(&app.config_file, changed.as_bytes())?)
 }

@@ -62,6 +62,7 @@ fn grant(read_only: bool) -> Grant {
         tls_ca: None,
         read_only,
         limits: LimitsAsk::default(),
+        project: None,
     }
 }
 

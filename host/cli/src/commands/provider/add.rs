@@ -5,12 +5,12 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use forge_core::Kind;
-use forge_core::config::LOCAL;
+use forge_core::config::{LOCAL, Owner};
 use forge_core::grant::{Asks, CredentialGrant, Grant, PluginPin, SCHEMA_VERSION};
 use forge_core::home;
 use forge_core::manifest::Manifest;
 use forge_core::provider::{CallLog, Failure, SecretProvider as _};
-use forge_core::route::Ability;
+use forge_core::route::{Ability, Route};
 use forge_core::secret::Attributes;
 use forge_core::setting::{SettingKind, Settings};
 use forge_sandbox::{Found, Provider};
@@ -21,6 +21,7 @@ use crate::app::App;
 use crate::arguments::Add;
 use crate::failure::{Context as _, Outcome, usage};
 use crate::printer::Printer;
+use crate::providers::Opener;
 use crate::{consent, credential, environment};
 
 /// The longest file of certificates, in bytes.
@@ -33,53 +34,8 @@ pub(super) async fn run(app: &App, printer: &mut Printer, arguments: Add) -> Out
     let found = app.plugins.find(&arguments.plugin).context(tried)?;
     let manifest = &found.component.manifest;
     let given = settings(manifest, &arguments.settings).context(tried)?;
-    let asks =
-        Asks::expand(manifest, &given).map_err(Failure::from).map_err(|failure| with_settings(failure, manifest));
-    let asks = asks.context(tried)?;
-    let discoverable = asks.discoverable(manifest).context(tried)?;
-    let mut origins = asks.origins();
-    origins.extend(discoverable.iter().map(|(_, route)| route.origin.clone()));
-    origins.sort();
-    origins.dedup();
-    let mut networks = BTreeMap::new();
-    let mut addresses: Vec<(String, Vec<IpAddr>)> = Vec::new();
-    for origin in &origins {
-        let (class, found) = forge_broker::network_class(origin, None).await.context(tried)?;
-        networks.insert(origin.clone(), class);
-        addresses.push((origin.clone(), found));
-    }
-    let credential = credential_grant(app, printer, &arguments, manifest, &origins).context(tried)?;
-    // A login that lives elsewhere is an origin too, and its network is recorded like that of any other.
-    let login = credential.as_ref().and_then(|credential| credential.parameters.get("login-endpoint"));
-    if let Some(origin) = login.filter(|origin| !networks.contains_key(*origin)) {
-        let (class, found) = forge_broker::network_class(origin, None).await.context(tried)?;
-        networks.insert(origin.clone(), class);
-        addresses.push((origin.clone(), found));
-    }
-    let mut grant = Grant {
-        schema_version: SCHEMA_VERSION,
-        provider: name.clone(),
-        plugin: if found.is_builtin {
-            PluginPin::Builtin(manifest.id.clone())
-        } else {
-            PluginPin::Digest(found.component.digest.clone())
-        },
-        settings: asks.settings,
-        routes: asks.routes,
-        directories: asks.directories,
-        environment: asks.environment,
-        credential,
-        networks,
-        tls_ca: arguments.tls_ca.as_deref().map(certificates).transpose().context(tried)?,
-        read_only: arguments.read_only,
-        limits: manifest.limits,
-    };
-    let mut later = discoverable;
-    if grant.read_only {
-        later.retain(|(_, route)| route.ability == Ability::Read);
-    }
-    restrict(&mut grant);
-    forge_broker::check_grant(&grant).context(tried)?;
+    let proposed = propose(app, printer, &arguments, &found, &given, None).await.context(tried)?;
+    let Proposed { mut grant, later, addresses } = proposed;
     if !arguments.yes {
         let shown = consent::grant(&grant, &found.component, found.is_builtin, &later, &addresses);
         printer.summary(&format!("provider `{name}`\n\n{shown}\n"));
@@ -88,10 +44,7 @@ pub(super) async fn run(app: &App, printer: &mut Printer, arguments: Add) -> Out
             return Err(Failure::new(Kind::NotGranted, "nobody allowed it").with_hint(hint)).context(tried);
         }
     }
-    let provider = opener(app).assemble(&found, &grant).context(tried)?;
-    let mut notes = discover(&provider, &found, &mut grant).await.context(tried)?;
-    // Through the same way out, so that a login with a secret of one use is not made twice.
-    notes.extend(learn_identity(&provider, &mut grant).await);
+    let notes = settle(&opener(app), &found, &mut grant).await.context(tried)?;
     record(app, &arguments, &given, &grant).context(tried)?;
     notes.iter().for_each(|note| printer.warning(note));
     if printer.is_json() {
@@ -114,6 +67,85 @@ pub(super) async fn run(app: &App, printer: &mut Printer, arguments: Add) -> Out
     Ok(())
 }
 
+/// A grant that nobody has allowed yet, and what a person is shown with it.
+#[derive(Debug)]
+pub(in crate::commands) struct Proposed {
+    pub(in crate::commands) grant: Grant,
+    /// Routes that what the plugin discovers may add, each with its condition.
+    pub(in crate::commands) later: Vec<(String, Route)>,
+    /// The addresses of each origin.
+    pub(in crate::commands) addresses: Vec<(String, Vec<IpAddr>)>,
+}
+
+/// What a provider of the user's, or of the project in this folder, would be allowed with these settings.
+pub(in crate::commands) async fn propose(
+    app: &App,
+    printer: &mut Printer,
+    arguments: &Add,
+    found: &Found,
+    given: &Settings,
+    project: Option<&str>,
+) -> Outcome<Proposed> {
+    let manifest = &found.component.manifest;
+    let asks =
+        Asks::expand(manifest, given).map_err(Failure::from).map_err(|failure| with_settings(failure, manifest))?;
+    let discoverable = asks.discoverable(manifest)?;
+    let mut origins = asks.origins();
+    origins.extend(discoverable.iter().map(|(_, route)| route.origin.clone()));
+    origins.sort();
+    origins.dedup();
+    let mut networks = BTreeMap::new();
+    let mut addresses: Vec<(String, Vec<IpAddr>)> = Vec::new();
+    for origin in &origins {
+        let (class, found) = forge_broker::network_class(origin, None).await?;
+        networks.insert(origin.clone(), class);
+        addresses.push((origin.clone(), found));
+    }
+    let credential = credential_grant(app, printer, arguments, project, manifest, &origins)?;
+    // A login that lives elsewhere is an origin too, and its network is recorded like that of any other.
+    let login = credential.as_ref().and_then(|credential| credential.parameters.get("login-endpoint"));
+    if let Some(origin) = login.filter(|origin| !networks.contains_key(*origin)) {
+        let (class, found) = forge_broker::network_class(origin, None).await?;
+        networks.insert(origin.clone(), class);
+        addresses.push((origin.clone(), found));
+    }
+    let mut grant = Grant {
+        schema_version: SCHEMA_VERSION,
+        provider: arguments.name.clone(),
+        plugin: if found.is_builtin {
+            PluginPin::Builtin(manifest.id.clone())
+        } else {
+            PluginPin::Digest(found.component.digest.clone())
+        },
+        settings: asks.settings,
+        routes: asks.routes,
+        directories: asks.directories,
+        environment: asks.environment,
+        credential,
+        networks,
+        tls_ca: arguments.tls_ca.as_deref().map(certificates).transpose()?,
+        read_only: arguments.read_only,
+        limits: manifest.limits,
+        project: project.map(str::to_owned),
+    };
+    let mut later = discoverable;
+    if grant.read_only {
+        later.retain(|(_, route)| route.ability == Ability::Read);
+    }
+    restrict(&mut grant);
+    forge_broker::check_grant(&grant)?;
+    Ok(Proposed { grant, later, addresses })
+}
+
+/// Lets the plugin discover what is missing, and learns whom the credential speaks for; answers what a person must know.
+pub(in crate::commands) async fn settle(opener: &Opener, found: &Found, grant: &mut Grant) -> Outcome<Vec<String>> {
+    let provider = opener.assemble(found, grant)?;
+    let mut notes = discover(&provider, found, grant).await?;
+    // Through the same way out, so that a login with a secret of one use is not made twice.
+    notes.extend(learn_identity(&provider, grant).await);
+    Ok(notes)
+}
+
 fn check_name(app: &App, name: &str) -> Outcome {
     if !forge_core::reference::is_name(name) {
         return Err(usage("a provider's name has lower-case letters, digits, `-` and `_`"));
@@ -122,7 +154,8 @@ fn check_name(app: &App, name: &str) -> Outcome {
         return Err(usage("`local` is the embedded store and always there; choose another name"));
     }
     // A grant that is there may belong to another configuration, and must not change behind its back.
-    if app.config.providers.contains_key(name) || app.home.grant_file(name).exists() {
+    let is_configured = app.config.provider(name)?.is_some_and(|config| config.place.owner != Owner::System);
+    if is_configured || app.home.grant_file(name).exists() {
         return Err(Failure::new(Kind::Conflict, "there is a provider of this name")
             .with_hint(format!("`forge provider remove {name}` removes it")));
     }
@@ -174,6 +207,7 @@ fn credential_grant(
     app: &App,
     printer: &mut Printer,
     arguments: &Add,
+    project: Option<&str>,
     manifest: &Manifest,
     origins: &[String],
 ) -> Outcome<Option<CredentialGrant>> {
@@ -195,7 +229,7 @@ fn credential_grant(
             asked.unwrap_or_default()
         )));
     }
-    let typed = credential::completed(typed, &app.home, &arguments.name, printer)?;
+    let typed = credential::completed(typed, &app.home, &arguments.name, project, printer)?;
     let mut audience: Vec<String> = Vec::new();
     for origin in &arguments.credential_audience {
         audience.push(

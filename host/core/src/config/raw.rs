@@ -1,0 +1,332 @@
+//! From what was written to what is meant: the one place that reads the fields of a configuration file.
+
+use std::collections::BTreeMap;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::{Environment, LOCAL, Layer, Owner, Place, ProviderConfig, SecretConfig};
+use crate::manifest::printable;
+use crate::reference::{self, Reference, is_name};
+use crate::setting::is_invisible;
+
+/// The longest name of a variable, in bytes.
+const LONGEST_VARIABLE: usize = 200;
+
+/// The longest list of fallbacks: more would be a mistake, and each costs a read.
+const MOST_FALLBACKS: usize = 16;
+
+/// Fields that a configuration of one's own may have some day, and a project never.
+const OWN: [&str; 11] = [
+    "audience",
+    "audit",
+    "credential-audience",
+    "grant",
+    "network",
+    "plugins",
+    "policy",
+    "proxy",
+    "publishers",
+    "read-only",
+    "tls",
+];
+
+/// Where in a file something stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct At {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// The character in the line, counted from 1.
+    pub column: usize,
+}
+
+impl std::fmt::Display for At {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "line {}, column {}", self.line, self.column)
+    }
+}
+
+/// Why a configuration can't be used. The line itself is never shown: it may hold a secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Not UTF-8.
+    #[error("it is not UTF-8")]
+    Encoding,
+    /// Not TOML.
+    #[error("{at}: {what}")]
+    Syntax {
+        /// Where.
+        at: At,
+        /// What the parser expected.
+        what: String,
+    },
+    /// A field that a configuration does not have.
+    #[error("{at}: `{name}` is no field of a configuration")]
+    Unknown {
+        /// Where.
+        at: At,
+        /// Its name from the top, joined by dots.
+        name: String,
+    },
+    /// A field that only a configuration of one's own may have: a cloned repository must not choose whom its user trusts.
+    #[error("{at}: `{name}` can't be set by a project, only in your own configuration or by `forge allow`")]
+    NotForProjects {
+        /// Where.
+        at: At,
+        /// Its name from the top, joined by dots.
+        name: String,
+    },
+    /// A credential's source or parameter.
+    #[error("{at}: `{name}` says more than the kind of the credential; its source is chosen by whoever allows it")]
+    Source {
+        /// Where.
+        at: At,
+        /// Its name from the top, joined by dots.
+        name: String,
+    },
+    /// A value that breaks a rule.
+    #[error("{at}: `{name}` {rule}")]
+    Rule {
+        /// Where.
+        at: At,
+        /// Its name from the top, joined by dots.
+        name: String,
+        /// What it has to be.
+        rule: String,
+    },
+    /// `local` is what is there without configuration.
+    #[error("{at}: `local` is the built-in store and can't be configured; choose another name")]
+    Local {
+        /// Where.
+        at: At,
+    },
+}
+
+/// A value and where it stands.
+type Value<'t> = Spanned<DeValue<'t>>;
+
+/// One file as it is read.
+struct Reader<'t> {
+    text: &'t str,
+    place: &'t Place,
+}
+
+/// A field: its value, its place, and its name from the top.
+struct Field<'a, 't> {
+    key: &'a str,
+    value: &'a Value<'t>,
+    name: String,
+    at: At,
+}
+
+pub(super) fn parse(bytes: &[u8], place: &Place) -> Result<Layer, Error> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Error::Encoding)?;
+    let table = DeTable::parse(text).map_err(|error| Error::Syntax {
+        at: at(text, error.span().map_or(0, |span| span.start)),
+        // The first line alone: the rest of a parser's words would show the text.
+        what: printable(error.message().lines().next().unwrap_or_default()),
+    })?;
+    Reader { text, place }.layer(table.get_ref())
+}
+
+fn at(text: &str, offset: usize) -> At {
+    let before = text.get(..offset.min(text.len())).unwrap_or_default();
+    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    At { line, column }
+}
+
+impl<'t> Reader<'t> {
+    fn fields<'a>(&self, table: &'a DeTable<'t>, above: &str) -> Vec<Field<'a, 't>> {
+        let field = |(key, value): (&'a Spanned<_>, &'a Value<'t>)| {
+            let key: &'a std::borrow::Cow<'t, str> = key.get_ref();
+            let dot = if above.is_empty() { "" } else { "." };
+            let name = format!("{above}{dot}{}", printable(key));
+            Field { key, value, name, at: at(self.text, value.span().start) }
+        };
+        table.iter().map(field).collect()
+    }
+
+    fn layer(&self, table: &DeTable<'t>) -> Result<Layer, Error> {
+        let mut layer = Layer::default();
+        for field in self.fields(table, "") {
+            match field.key {
+                "default" => layer.default = Some(field.provider_name()?),
+                "providers" => {
+                    for field in self.fields(field.table()?, &field.name) {
+                        let (name, provider) = self.provider(&field)?;
+                        layer.providers.insert(name, provider);
+                    }
+                }
+                "environments" => {
+                    for field in self.fields(field.table()?, &field.name) {
+                        if !is_name(field.key) {
+                            return Err(field
+                                .refused("can't be an environment's name: lower-case letters, digits, `-` and `_`"));
+                        }
+                        layer.environments.insert(field.key.to_owned(), self.environment(&field)?);
+                    }
+                }
+                "secrets" => layer.secrets = self.secrets(&field)?,
+                _ => return Err(self.unknown(&field)),
+            }
+        }
+        Ok(layer)
+    }
+
+    fn unknown(&self, field: &Field<'_, '_>) -> Error {
+        let (at, name) = (field.at, field.name.clone());
+        let dashed = field.key.replace('_', "-");
+        let is_own = OWN.iter().any(|own| dashed.starts_with(own));
+        if self.place.owner == Owner::Project && is_own {
+            Error::NotForProjects { at, name }
+        } else {
+            Error::Unknown { at, name }
+        }
+    }
+
+    fn provider(&self, field: &Field<'_, 't>) -> Result<(String, ProviderConfig), Error> {
+        if field.key == LOCAL {
+            return Err(Error::Local { at: field.at });
+        }
+        if !is_name(field.key) {
+            return Err(field.refused("can't be a provider's name: lower-case letters, digits, `-` and `_`"));
+        }
+        let (mut plugin, mut settings, mut credential) = (None, BTreeMap::new(), None);
+        for field in self.fields(field.table()?, &field.name) {
+            match field.key {
+                "plugin" => {
+                    let text = field.text()?;
+                    if !is_name(text) {
+                        return Err(field.refused("must be a plugin's name: lower-case letters, digits, `-` and `_`"));
+                    }
+                    plugin = Some(text.to_owned());
+                }
+                "settings" => {
+                    for field in self.fields(field.table()?, &field.name) {
+                        if !is_name(field.key) {
+                            return Err(field.refused("can't be a setting's name"));
+                        }
+                        settings.insert(field.key.to_owned(), field.setting()?);
+                    }
+                }
+                "credential" => credential = Some(self.credential(&field)?),
+                _ => return Err(self.unknown(&field)),
+            }
+        }
+        let plugin = plugin.ok_or_else(|| field.refused("needs a `plugin`"))?;
+        let place = self.place.clone();
+        Ok((field.key.to_owned(), ProviderConfig { plugin, settings, credential, place }))
+    }
+
+    fn credential(&self, field: &Field<'_, 't>) -> Result<String, Error> {
+        let mut kind = None;
+        for field in self.fields(field.table()?, &field.name) {
+            match field.key {
+                "kind" => kind = Some(field.text()?.to_owned()),
+                _ => return Err(Error::Source { at: field.at, name: field.name }),
+            }
+        }
+        kind.ok_or_else(|| field.refused("needs a `kind`"))
+    }
+
+    fn environment(&self, field: &Field<'_, 't>) -> Result<Environment, Error> {
+        let mut environment = Environment::default();
+        for field in self.fields(field.table()?, &field.name) {
+            match field.key {
+                "default" => environment.default = Some(field.provider_name()?),
+                "secrets" => environment.secrets = self.secrets(&field)?,
+                _ => return Err(self.unknown(&field)),
+            }
+        }
+        Ok(environment)
+    }
+
+    fn secrets(&self, field: &Field<'_, 't>) -> Result<BTreeMap<String, SecretConfig>, Error> {
+        let mut secrets = BTreeMap::new();
+        for field in self.fields(field.table()?, &field.name) {
+            let is_plain = field.key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            let begins = field.key.bytes().next().is_some_and(|byte| !byte.is_ascii_digit());
+            if !is_plain || !begins || field.key.len() > LONGEST_VARIABLE {
+                return Err(field.refused("can't be a variable's name: letters, digits and `_`"));
+            }
+            secrets.insert(field.key.to_owned(), self.secret(&field)?);
+        }
+        Ok(secrets)
+    }
+
+    fn secret(&self, field: &Field<'_, 't>) -> Result<SecretConfig, Error> {
+        if matches!(field.value.get_ref(), DeValue::String(_)) {
+            return Ok(SecretConfig { reference: field.reference()?, fallback: Vec::new(), required: true });
+        }
+        let (mut found, mut fallback, mut required) = (None, Vec::new(), true);
+        for field in self.fields(field.table()?, &field.name) {
+            match (field.key, field.value.get_ref()) {
+                ("ref", _) => found = Some(field.reference()?),
+                ("fallback", DeValue::Array(items)) if items.len() <= MOST_FALLBACKS => {
+                    for item in items.iter() {
+                        let at = at(self.text, item.span().start);
+                        let item = Field { key: field.key, value: item, name: field.name.clone(), at };
+                        fallback.push(item.reference()?);
+                    }
+                }
+                ("fallback", _) => return Err(field.refused("must be a list of at most 16 references")),
+                ("required", DeValue::Boolean(flag)) => required = *flag,
+                ("required", _) => return Err(field.refused("must be `true` or `false`")),
+                _ => return Err(self.unknown(&field)),
+            }
+        }
+        let reference = found.ok_or_else(|| field.refused("needs a `ref`"))?;
+        Ok(SecretConfig { reference, fallback, required })
+    }
+}
+
+impl<'a, 't> Field<'a, 't> {
+    fn refused(&self, rule: impl Into<String>) -> Error {
+        Error::Rule { at: self.at, name: self.name.clone(), rule: rule.into() }
+    }
+
+    fn table(&self) -> Result<&'a DeTable<'t>, Error> {
+        match self.value.get_ref() {
+            DeValue::Table(table) => Ok(table),
+            _ => Err(self.refused("must be a table")),
+        }
+    }
+
+    /// A text that can be shown as it is: nothing in it drives a terminal or makes it look like another one.
+    fn text(&self) -> Result<&'a str, Error> {
+        match self.value.get_ref() {
+            DeValue::String(text) if text.chars().any(|c| c.is_control() || is_invisible(c)) => {
+                Err(self.refused("must be printable"))
+            }
+            DeValue::String(text) => Ok(text),
+            _ => Err(self.refused("must be a text")),
+        }
+    }
+
+    fn provider_name(&self) -> Result<String, Error> {
+        let text = self.text()?;
+        if is_name(text) {
+            Ok(text.to_owned())
+        } else {
+            Err(self.refused("must be a provider's name: lower-case letters, digits, `-` and `_`"))
+        }
+    }
+
+    /// A setting's value as text, so that `2` and `"2"` mean the same.
+    fn setting(&self) -> Result<String, Error> {
+        match self.value.get_ref() {
+            DeValue::Integer(number) => {
+                let value = i64::from_str_radix(number.as_str(), number.radix());
+                value.map(|value| value.to_string()).map_err(|_| self.refused("must be a number of 64 bits"))
+            }
+            DeValue::Boolean(flag) => Ok(flag.to_string()),
+            DeValue::String(_) => self.text().map(str::to_owned),
+            _ => Err(self.refused("must be a text, a whole number, `true` or `false`")),
+        }
+    }
+
+    fn reference(&self) -> Result<Reference, Error> {
+        self.text()?.parse().map_err(|error: reference::Error| self.refused(format!("is no reference: {error}")))
+    }
+}

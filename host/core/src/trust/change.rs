@@ -1,0 +1,147 @@
+//! What a project means, line by line, and what is new in it since it was allowed.
+
+use std::collections::BTreeMap;
+
+use crate::config::{Layer, SecretConfig};
+use crate::reference::Reference;
+
+/// How much harm a line can do, the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    /// Where secrets and credentials go, and which code handles them.
+    Provider,
+    /// Which provider a bare path means.
+    Default,
+    /// A variable that programs obey, such as `PATH`: whoever sets it runs code in them.
+    Variable,
+    /// Which secret a variable gets.
+    Reference,
+}
+
+/// One side of a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Side {
+    /// The text of the line, in ASCII but for the names that a setting holds.
+    pub text: String,
+    /// The secrets that it names; empty where it names none.
+    pub references: Vec<Reference>,
+}
+
+/// One line that is new, gone or different.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// How much harm it can do.
+    pub weight: Weight,
+    /// Its name from the top, joined by dots.
+    pub name: String,
+    /// What it was.
+    pub before: Option<Side>,
+    /// What it is.
+    pub after: Option<Side>,
+}
+
+impl std::fmt::Display for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.before, &self.after) {
+            (Some(before), Some(after)) => write!(f, "~ {} = {} (was {})", self.name, after.text, before.text),
+            (None, Some(after)) => write!(f, "+ {} = {}", self.name, after.text),
+            (Some(before), None) => write!(f, "- {} = {}", self.name, before.text),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// Variables that loaders, shells and interpreters obey, as beginnings of names: no list of them is complete.
+const OBEYED: [&str; 18] = [
+    "PATH",
+    "LD_",
+    "DYLD_",
+    "GCONV_PATH",
+    "IFS",
+    "ENV",
+    "BASH_",
+    "SHELLOPTS",
+    "PROMPT_COMMAND",
+    "PYTHON",
+    "PERL5",
+    "RUBY",
+    "NODE_OPTIONS",
+    "JAVA_TOOL_OPTIONS",
+    "GIT_",
+    "EDITOR",
+    "PAGER",
+    "FORGE_",
+];
+
+fn is_obeyed(variable: &str) -> bool {
+    let whole = ["PATH", "ENV", "IFS"];
+    OBEYED.iter().any(|name| if whole.contains(name) { variable == *name } else { variable.starts_with(name) })
+}
+
+/// What is different in `after`, the most dangerous first.
+pub fn changes(before: &Layer, after: &Layer) -> Vec<Change> {
+    let (mut before, after) = (lines(before), lines(after));
+    let mut changes = Vec::new();
+    for ((weight, name), side) in after {
+        let old = before.remove(&(weight, name.clone()));
+        if old.as_ref() != Some(&side) {
+            changes.push(Change { weight, name, before: old, after: Some(side) });
+        }
+    }
+    let gone = |((weight, name), side)| Change { weight, name, before: Some(side), after: None };
+    changes.extend(before.into_iter().map(gone));
+    changes.sort_by(|one, other| (one.weight, &one.name).cmp(&(other.weight, &other.name)));
+    changes
+}
+
+fn lines(layer: &Layer) -> BTreeMap<(Weight, String), Side> {
+    let mut lines = BTreeMap::new();
+    let mut plain = |weight, name: String, text: &str| {
+        // A person compares the texts, so a letter of another script that looks the same must not.
+        let text = text.chars().flat_map(|c| if c.is_ascii() { vec![c] } else { c.escape_unicode().collect() });
+        lines.insert((weight, name), Side { text: text.collect(), references: Vec::new() });
+    };
+    for (name, provider) in &layer.providers {
+        plain(Weight::Provider, format!("providers.{name}.plugin"), &provider.plugin);
+        for (setting, value) in &provider.settings {
+            plain(Weight::Provider, format!("providers.{name}.settings.{setting}"), value);
+        }
+        if let Some(kind) = &provider.credential {
+            plain(Weight::Provider, format!("providers.{name}.credential.kind"), kind);
+        }
+    }
+    for (name, provider) in layer.default.iter().map(|provider| ("default".to_owned(), provider)).chain(
+        layer.environments.iter().filter_map(|(name, environment)| {
+            Some((format!("environments.{name}.default"), environment.default.as_ref()?))
+        }),
+    ) {
+        plain(Weight::Default, name, provider);
+    }
+    for (name, environment) in &layer.environments {
+        // One that says nothing still is a name that can be chosen.
+        if environment.default.is_none() && environment.secrets.is_empty() {
+            plain(Weight::Default, format!("environments.{name}"), "{}");
+        }
+    }
+    let outside = layer.secrets.iter().map(|(variable, secret)| (String::new(), variable, secret));
+    let inside = layer.environments.iter().flat_map(|(name, environment)| {
+        environment.secrets.iter().map(move |(variable, secret)| (format!("environments.{name}."), variable, secret))
+    });
+    for (above, variable, secret) in outside.chain(inside) {
+        let weight = if is_obeyed(variable) { Weight::Variable } else { Weight::Reference };
+        lines.insert((weight, format!("{above}secrets.{variable}")), side(secret));
+    }
+    lines
+}
+
+fn side(secret: &SecretConfig) -> Side {
+    let mut text = secret.reference.to_string();
+    for fallback in &secret.fallback {
+        text.push_str(&format!(", else {fallback}"));
+    }
+    if !secret.required {
+        text.push_str(", else nothing");
+    }
+    let references = std::iter::once(&secret.reference).chain(&secret.fallback).cloned().collect();
+    Side { text, references }
+}
