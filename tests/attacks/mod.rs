@@ -207,6 +207,15 @@ impl Stage {
         outcome
     }
 
+    /// Writes a path of the attacker: the same, from a call that may use routes for writing.
+    #[track_caller]
+    fn attack_in_write(&self, attack: &str) -> Outcome {
+        let outcome = self.world.command(["-v", "secret", "set", &format!("store://evil/{attack}")]).input("x").run();
+        outcome.never_shows(TRACE);
+        self.world.keeps_nowhere(TRACE);
+        outcome
+    }
+
     /// Expects that the attack fails with this code and sentence, and that the provider serves the next call.
     #[track_caller]
     fn stops(&self, attack: &str, code: i32, sentence: &str) -> Outcome {

@@ -168,10 +168,11 @@ fn a_query_that_was_not_granted_is_refused() {
 fn a_method_that_was_not_granted_is_refused() {
     let stage = Stage::empty();
     let ask = Ask::new().target(&format!("{}/v1/secret/data/x", stage.server.origin()));
-    let open = ask.route("remove", "DELETE", "{origin}/v1/secret/data/**", "");
+    let open = ask.route("write", "DELETE", "{origin}/v1/secret/data/**", "");
     stage.install(&open).succeeds();
     stage.add(&open).succeeds();
-    stage.lets("request/DELETE", LOOT);
+    stage.attack_in_write("request/DELETE").succeeds();
+    assert_eq!(stage.server.received()[0].method, "DELETE");
     let closed = Stage::empty();
     let ask = Ask::new().target(&format!("{}/v1/secret/data/x", closed.server.origin()));
     closed.install(&ask).succeeds();
@@ -179,6 +180,7 @@ fn a_method_that_was_not_granted_is_refused() {
     closed.lets("request/GET", LOOT);
     for method in ["DELETE", "POST", "PUT", "PATCH", "HEAD", "LIST", "CONNECT", "TRACE", "get", "GET%20x"] {
         closed.attack(&format!("request/{method}")).exits(8);
+        closed.attack_in_write(&format!("request/{method}")).exits(8);
     }
     closed.still_serves();
 }
@@ -203,6 +205,31 @@ fn a_write_does_not_pass_through_a_read_only_grant() {
     delete(&closed).exits(8).stderr_has("read-only");
     closed.server.was_never_asked();
     closed.still_serves();
+}
+
+#[test]
+fn a_call_that_reads_does_not_use_a_route_that_was_granted_for_writing_or_removing() {
+    for (ability, method, granted) in [("write", "POST", "for writing"), ("remove", "DELETE", "for removing")] {
+        let stage = Stage::empty();
+        let ask = Ask::new().target(&format!("{}/v1/secret/data/x", stage.server.origin()));
+        let ask = ask.route(ability, method, "{origin}/v1/secret/data/**", "");
+        stage.install(&ask).succeeds();
+        stage.add(&ask).succeeds();
+        // The call that writes may, so the grant has the route and only the call's ability stops the other one.
+        let write = stage.attack_in_write(&format!("request/{method}"));
+        assert_eq!(write.code, Some(if ability == "write" { 0 } else { 8 }), "{write:?}");
+        let asked = stage.server.received().len();
+        stage.attack(&format!("request/{method}")).exits(8).stderr_has(granted).stderr_has("this call only reads");
+        assert_eq!(stage.server.received().len(), asked, "a request went out");
+        stage.still_serves();
+    }
+    // A removal uses routes that remove, and none that write.
+    let removing = Ask::new().route("remove", "DELETE", "{origin}/v1/secret/data/**", "");
+    let writing = Ask::new().route("write", "DELETE", "{origin}/v1/secret/data/**", "");
+    for (ask, code) in [(removing, 0), (writing, 8)] {
+        let stage = Stage::new(&ask);
+        stage.world.forge(["secret", "delete", "store://evil/x", "--yes"]).exits(code);
+    }
 }
 
 #[test]

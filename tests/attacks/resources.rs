@@ -65,9 +65,10 @@ fn a_flood_of_requests_ends_with_the_calls_budget() {
 fn a_large_request_ends_with_the_calls_budget() {
     let ask = Ask::new().route("write", "POST", "{origin}/v1/secret/data/**", "").limit("memory = \"256 MiB\"");
     let stage = Stage::new(&ask);
-    stage.attack("big-request/1").succeeds();
+    stage.attack_in_write("big-request/1").succeeds();
     assert_eq!(stage.server.received()[0].length, 1 << 20);
-    stage.stops("big-request/100", 7, "");
+    stage.attack_in_write("big-request/100").exits(7);
+    stage.still_serves();
     let sent: u64 = stage.server.received().iter().map(|request| request.length).sum();
     assert!(sent < 32 << 20, "{sent} bytes were sent");
 }

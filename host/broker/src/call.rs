@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
 use forge_core::provider::RequestRecord;
-use forge_core::route::Route;
+use forge_core::route::{Ability, Route};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 
@@ -27,15 +27,17 @@ const MOST_RECORDS: usize = 4 * MOST_AT_ONCE;
 #[derive(Debug)]
 pub struct Call {
     egress: Arc<Egress>,
+    /// What the running operation is for: routes of other abilities are closed to it.
+    abilities: &'static [Ability],
     budget: Budget,
     records: Mutex<Vec<RequestRecord>>,
     verdict: Mutex<Option<(u8, Verdict)>>,
 }
 
 impl Call {
-    pub(crate) fn new(egress: Arc<Egress>) -> Self {
+    pub(crate) fn new(egress: Arc<Egress>, abilities: &'static [Ability]) -> Self {
         let budget = Budget::new(&egress.grant.limits);
-        Self { egress, budget, records: Mutex::default(), verdict: Mutex::default() }
+        Self { egress, abilities, budget, records: Mutex::default(), verdict: Mutex::default() }
     }
 
     /// Sends one request of the guest, if it is granted, and answers what the guest may see of the answer.
@@ -118,7 +120,7 @@ impl Call {
         let is_own = |name: &str| header::is_own(name) || (kind.is_own_header)(parameters, name);
         let forbidden = |literals| (kind.forbidden)(&parsed, literals);
         let forbid = |rule| Stop::Denied(Denial::ForbiddenRoute { kind: kind.name, rule });
-        let route = match route::find(grant, &parsed, is_own, kind.colon_is_action) {
+        let route = match route::find(grant, self.abilities, &parsed, is_own, kind.colon_is_action) {
             Ok(route) => route,
             // What no grant can give is refused in these words, rather than with a hint how to grant it.
             Err(Denial::NoRoute { .. }) if let Some(rule) = forbidden(0) => return Err(forbid(rule)),

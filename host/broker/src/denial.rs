@@ -42,6 +42,8 @@ pub(crate) enum Denial {
     QueryRepeated(String),
     #[error("`{method} {origin}{pattern}` is not granted")]
     NoRoute { method: String, origin: String, pattern: String },
+    #[error("`{method} {route}` is granted for {granted}, and this call only {call}")]
+    OtherAbility { method: String, route: String, granted: &'static str, call: String },
     #[error("the query parameter `{}` is not granted for `{route}`", shown(.name))]
     QueryName { name: String, route: String },
     #[error("the query parameter `{}` has a value that is not granted for `{route}`", shown(.name))]

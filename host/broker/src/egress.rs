@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forge_core::grant::Grant;
+use forge_core::route::Ability;
 use reqwest::dns::Resolve;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -92,9 +93,17 @@ impl Egress {
         }))
     }
 
-    /// Begins one call of the plugin, with a whole budget whose time runs from now on.
+    /// Begins one call of the plugin that reads, with a whole budget whose time runs from now on.
     pub fn call(self: &Arc<Self>) -> Call {
-        Call::new(Arc::clone(self))
+        self.call_for(&[Ability::Read])
+    }
+
+    /// Begins one call of the plugin that may use the routes of these abilities and no others.
+    ///
+    /// The grant says what a provider may ever do; this says what it was asked to do now. A plugin that was asked for
+    /// a value can't write one, although its grant has the route.
+    pub fn call_for(self: &Arc<Self>, abilities: &'static [Ability]) -> Call {
+        Call::new(Arc::clone(self), abilities)
     }
 
     /// Whom the credential speaks for, asked of the server, in words for people and as a part of cache keys.

@@ -1,7 +1,7 @@
 //! Matching: which granted route, if any, a parsed request fits wholly.
 
 use forge_core::grant::Grant;
-use forge_core::route::{PathPattern, Route, Segment};
+use forge_core::route::{Ability, PathPattern, Route, Segment};
 
 use crate::denial::{self, Denial};
 use crate::header;
@@ -9,10 +9,11 @@ use crate::request::Parsed;
 
 /// Steps 2 and 3 of the ladder: the first route that the request fits wholly, headers included.
 ///
-/// `is_own_header` says which headers are the host's own whatever a route lists; `colon_is_action` is true where the
+/// Routes of other `abilities` than those of the running operation don't count. `is_own_header` says which headers are the host's own whatever a route lists; `colon_is_action` is true where the
 /// credential's kind says that a `:` in a segment starts an action.
 pub(crate) fn find<'grant>(
     grant: &'grant Grant,
+    abilities: &[Ability],
     request: &Parsed,
     is_own_header: impl Fn(&str) -> bool,
     colon_is_action: bool,
@@ -27,20 +28,49 @@ pub(crate) fn find<'grant>(
         }
     }
     let mut nearest = None;
+    let mut other = None;
     for route in &grant.routes {
         if !leads_to(route, request, colon_is_action) {
             continue;
         }
         match check_query(route, request).and_then(|()| check_headers(route, request)) {
-            Ok(()) => return Ok(route),
+            Ok(()) if abilities.contains(&route.ability) => return Ok(route),
+            Ok(()) => other = other.or(Some(route)),
+            Err(_) if !abilities.contains(&route.ability) => {}
             Err(denial) => nearest = nearest.or(Some(denial)),
         }
     }
-    Err(nearest.unwrap_or_else(|| Denial::NoRoute {
+    let other = other.map(|route| Denial::OtherAbility {
+        method: request.method.to_string(),
+        route: format!("{}{}", route.origin, route.path),
+        granted: doing(route.ability),
+        call: abilities.iter().map(|ability| does(*ability)).collect::<Vec<_>>().join(" and "),
+    });
+    Err(other.or(nearest).unwrap_or_else(|| Denial::NoRoute {
         method: request.method.to_string(),
         origin: denial::origin(request, grant),
         pattern: denial::pattern(request, grant),
     }))
+}
+
+/// What a route is granted for, in the words of a denial.
+fn doing(ability: Ability) -> &'static str {
+    match ability {
+        Ability::Read => "reading",
+        Ability::Write => "writing",
+        Ability::Remove => "removing",
+        Ability::Keys => "using keys",
+    }
+}
+
+/// What a call does, in the words of a denial.
+fn does(ability: Ability) -> &'static str {
+    match ability {
+        Ability::Read => "reads",
+        Ability::Write => "writes",
+        Ability::Remove => "removes",
+        Ability::Keys => "uses keys",
+    }
 }
 
 fn leads_to(route: &Route, request: &Parsed, colon_is_action: bool) -> bool {

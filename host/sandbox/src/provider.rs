@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use forge_broker::Egress;
 use forge_core::Kind;
 use forge_core::provider::{CallLog, Failure, SecretProvider};
+use forge_core::route;
 use forge_core::secret::{Attributes, Entry, Page, PutOptions, Secret, SecretVersion, VersionPage, VersionState};
 use tokio::task::JoinSet;
 use wasmtime::Engine;
@@ -66,6 +67,17 @@ impl Ability {
     fn writes(self) -> bool {
         matches!(self, Self::Write | Self::Removal | Self::Rewriting)
     }
+
+    /// The abilities of the routes that such a call may use.
+    fn routes(self) -> &'static [route::Ability] {
+        match self {
+            Self::Read | Self::Metadata | Self::History => &[route::Ability::Read],
+            Self::Write => &[route::Ability::Read, route::Ability::Write],
+            Self::Removal => &[route::Ability::Read, route::Ability::Remove],
+            // A rollback writes the old value anew, or enables a version by taking its deletion back.
+            Self::Rewriting => &[route::Ability::Read, route::Ability::Write, route::Ability::Remove],
+        }
+    }
 }
 
 impl Provider {
@@ -102,7 +114,7 @@ impl Provider {
             Some(directory) if writes => Some(directory.lock().await?),
             _ => None,
         };
-        let http = inner.egress.as_ref().map(|egress| Arc::new(egress.call()));
+        let http = inner.egress.as_ref().map(|egress| Arc::new(egress.call_for(ability.routes())));
         let state = State::new(&inner.lent, http.clone(), lock);
         let store = state.into_store(&inner.engine, &inner.lent.limits);
         let (pre, limits) = (inner.pre.clone(), inner.lent.limits);

@@ -79,6 +79,8 @@ impl SecretWriter for Attacker {
         match split(path) {
             ("trap-in-write", name) => attacks::trap_in_write::put(name, value),
             ("hide-failed-write", name) => attacks::hide_failed_write::put(name, value),
+            ("request", method) => attacks::request::put(method),
+            ("big-request", size) => attacks::big_request::put(size),
             ("keep", name) => attacks::trap_in_write::keep(name, value),
             _ => attacks::write_through_read_only::put(value),
         }

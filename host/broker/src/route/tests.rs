@@ -29,7 +29,22 @@ fn ask(grant: &Grant, method: &str, url: &str, headers: &[(&str, &str)], colon: 
     let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let request = Request { method: method.to_owned(), url: url.to_owned(), headers, body: Vec::new() };
     let parsed = parse(request, grant)?;
-    find(grant, &parsed, crate::header::is_own, colon).map(|route| route.path.to_string())
+    find(grant, &[Ability::Read], &parsed, crate::header::is_own, colon).map(|route| route.path.to_string())
+}
+
+#[test]
+fn a_route_counts_for_calls_of_its_ability_alone() {
+    let write = Route { ability: Ability::Write, ..route(&["POST"], "/v1/a/**") };
+    let grant = grant(&[route(&["GET"], "/v1/a/**"), write]);
+    let request =
+        Request { method: "POST".to_owned(), url: format!("{ORIGIN}/v1/a/b"), headers: Vec::new(), body: Vec::new() };
+    let parsed = parse(request, &grant).unwrap();
+    let found = |abilities: &[Ability]| find(&grant, abilities, &parsed, crate::header::is_own, false).map(|_| ());
+    assert_eq!(found(&[Ability::Read, Ability::Write]), Ok(()));
+    let denial = found(&[Ability::Read]).unwrap_err();
+    assert!(matches!(denial, Denial::OtherAbility { .. }), "{denial:?}");
+    assert_eq!(denial.to_string(), format!("`POST {ORIGIN}/v1/a/**` is granted for writing, and this call only reads"));
+    assert!(found(&[Ability::Read, Ability::Remove]).unwrap_err().to_string().ends_with("only reads and removes"));
 }
 
 fn get(path: &str, pattern: &str) -> bool {

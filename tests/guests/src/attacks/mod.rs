@@ -1,6 +1,6 @@
 //! Every attack by the name that a test reads it under.
 
-mod big_request;
+pub(crate) mod big_request;
 mod call_loop;
 pub(crate) mod endless_listing;
 mod environment;
@@ -16,7 +16,7 @@ mod panic_with_secret;
 mod random_flood;
 mod recursion;
 mod redirect_follow;
-mod request;
+pub(crate) mod request;
 mod search_memory;
 mod spin;
 mod token_mint;
@@ -38,7 +38,6 @@ pub(crate) fn named(name: &str) -> Option<Attack> {
         "redirect-follow" => redirect_follow::run,
         "flood" => flood::one_by_one,
         "flood-at-once" => flood::at_once,
-        "big-request" => big_request::run,
         "token-mint" => token_mint::run,
         "search-memory" => search_memory::run,
         // Resources.
