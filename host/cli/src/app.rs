@@ -57,6 +57,7 @@ pub(crate) fn run(arguments: Arguments, printer: &mut Printer) -> Outcome {
             Command::Secret(command) => commands::secret::run(&app, printer, command).await,
             Command::Provider(command) => commands::provider::run(&app, printer, command).await,
             Command::Plugin(command) => commands::plugin::run(&app, printer, command),
+            Command::Import(arguments) => commands::import::run(&app, printer, &arguments).await,
             Command::Doctor { offline } => commands::doctor::run(&app, printer, offline).await,
             // These are answered before there is an `App`.
             Command::Compile { .. } | Command::Completion { .. } | Command::Manual { .. } => Ok(()),

@@ -11,7 +11,7 @@ mod project;
 mod secret;
 
 pub(crate) use project::{Allow, Init};
-pub(crate) use secret::{Secret, Set};
+pub(crate) use secret::{Import, Secret, Set};
 
 /// Read and write secrets in any backend. Every backend is a sandboxed WebAssembly plugin that never sees your credentials.
 #[derive(Debug, Parser)]
@@ -64,6 +64,11 @@ pub(crate) enum Command {
     /// Install and inspect plugins
     #[command(subcommand)]
     Plugin(Plugin),
+    /// Put the secrets of a dotenv, JSON or YAML file into a provider, or another tool's names into `forge.toml`
+    #[command(
+        after_help = "Examples:\n  forge import .env --to app\n  forge import secrets.yaml --to store://prod/app --dry-run\n  forge import secretspec.toml"
+    )]
+    Import(Import),
     /// Check what works here, and say what to do about the rest
     #[command(after_help = "Examples:\n  forge doctor\n  forge doctor --offline --json")]
     Doctor {

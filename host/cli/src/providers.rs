@@ -12,7 +12,7 @@ use forge_core::cache::Cache;
 use forge_core::config::{Config, LOCAL, Owner, ProviderConfig};
 use forge_core::grant::{Asks, DirectoryGrant, Grant, PluginPin, SCHEMA_VERSION};
 use forge_core::home::{self, Home};
-use forge_core::manifest::{LimitsAsk, Manifest};
+use forge_core::manifest::{DirectoryMode, LimitsAsk, Manifest};
 use forge_core::policy::{Caller, Policy};
 use forge_core::project::directory;
 use forge_core::provider::Failure;
@@ -155,6 +155,34 @@ impl Opener {
         Ok(sandbox.open(found, grant, Doors { egress, directory, environment: granted })?)
     }
 
+    /// Lends one file to this command alone, to be read: a provider that no configuration knows and nothing records.
+    ///
+    /// `name` is no name that a configured provider can have. The person who typed the file's path is the grant.
+    pub(crate) fn lend(&self, name: &str, settings: &Settings) -> Outcome {
+        let found = self.plugins.find(LOCAL_PLUGIN)?;
+        let mut grant = own_grant(name, settings, &found.component.manifest)?;
+        grant.read_only = true;
+        grant.directories.iter_mut().for_each(|directory| directory.mode = DirectoryMode::Read);
+        self.start(name, &found, &grant).map(drop)
+    }
+
+    /// Makes a provider and keeps it for the rest of the command.
+    fn start(&self, name: &str, found: &Found, grant: &Grant) -> Outcome<Opened> {
+        let opened = Opened {
+            name: name.to_owned(),
+            provider: Arc::new(self.assemble(found, grant)?),
+            plugin_digest: found.component.digest.clone(),
+            grant_digest: grant.digest(),
+        };
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), opened.clone());
+        Ok(opened)
+    }
+
+    /// The provider of this name, if it was started already.
+    fn started(&self, name: &str) -> Option<Opened> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
     fn directory(&self, grant: &Grant, directory: &DirectoryGrant) -> Outcome<Directory> {
         let mut directory = directory.clone();
         if let Some(project) = &grant.project {
@@ -274,20 +302,16 @@ impl Providers for Opener {
             Some(name) => name,
             None => self.config.default_provider()?,
         };
+        // What was lent to this command has no configuration to be found in.
+        if let Some(opened) = self.started(name) {
+            return Ok(opened);
+        }
         let (name, _) = self.named(name)?;
-        if let Some(opened) = self.opened.lock().unwrap_or_else(PoisonError::into_inner).get(name) {
-            return Ok(opened.clone());
+        if let Some(opened) = self.started(name) {
+            return Ok(opened);
         }
         let (grant, found) = self.granted(name)?;
-        let provider = self.assemble(&found, &grant)?;
-        let opened = Opened {
-            name: name.to_owned(),
-            provider: Arc::new(provider),
-            plugin_digest: found.component.digest.clone(),
-            grant_digest: grant.digest(),
-        };
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), opened.clone());
-        Ok(opened)
+        self.start(name, &found, &grant)
     }
 }
 
@@ -333,10 +357,15 @@ fn check_unchanged(name: &str, config: &ProviderConfig, manifest: &Manifest, gra
 fn local_grant(home: &Home, manifest: &Manifest) -> Outcome<Grant> {
     let path = home.local_store().display().to_string();
     let settings = Settings::from([("path".to_owned(), path)]);
-    let asks = Asks::expand(manifest, &settings).context(|| "can't use the local store".to_owned())?;
+    own_grant(LOCAL, &settings, manifest).context(|| "can't use the local store".to_owned())
+}
+
+/// What the built-in `file` is allowed without a question: the directory or the file of its settings, and nothing else.
+fn own_grant(provider: &str, settings: &Settings, manifest: &Manifest) -> Outcome<Grant> {
+    let asks = Asks::expand(manifest, settings)?;
     Ok(Grant {
         schema_version: SCHEMA_VERSION,
-        provider: LOCAL.to_owned(),
+        provider: provider.to_owned(),
         plugin: PluginPin::Builtin(manifest.id.clone()),
         settings: asks.settings,
         routes: Vec::new(),

@@ -144,6 +144,25 @@ pub(crate) enum Secret {
     },
 }
 
+/// What `import` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// A dotenv, JSON or YAML file, or a `secretspec.toml` or `fnox.toml`
+    pub(crate) file: PathBuf,
+    /// Where they go: `store://PROVIDER[/PREFIX]`, or a prefix of the default provider
+    #[arg(long, value_name = "PREFIX", add = ArgValueCompleter::new(completion::references))]
+    pub(crate) to: Option<String>,
+    /// `dotenv`, `json` or `yaml`, where the file's name does not tell
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<String>,
+    /// Replace what is there
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
 /// What `secret set` takes.
 #[derive(Debug, Args)]
 pub(crate) struct Set {

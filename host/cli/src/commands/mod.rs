@@ -3,6 +3,7 @@
 pub(crate) mod allow;
 pub(crate) mod completion;
 pub(crate) mod doctor;
+pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod plugin;
 pub(crate) mod provider;

@@ -15,9 +15,9 @@ use crate::printer::Printer;
 
 /// How a copy is made.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Manner {
-    pub(super) overwrite: bool,
-    pub(super) dry_run: bool,
+pub(crate) struct Manner {
+    pub(crate) overwrite: bool,
+    pub(crate) dry_run: bool,
 }
 
 pub(super) async fn copy(app: &App, printer: &mut Printer, from: &str, to: &str, manner: Manner) -> Outcome {
@@ -97,52 +97,71 @@ async fn many(app: &App, printer: &mut Printer, from: &str, to: &str, manner: Ma
     let resolver = app.resolver();
     let source = resolver.open(provider.as_deref()).await.context(tried)?.name;
     let destination = resolver.open(to_provider.as_deref()).await.context(tried)?.name;
+    let copies = below(printer, &resolver, (&source, &from), (&destination, &to), manner).await.context(tried)?;
+    if printer.is_json() {
+        let copies: Vec<_> = copies
+            .iter()
+            .map(|one| json!({ "from": one.from.to_string(), "to": one.to.to_string(), "error": one.error }))
+            .collect();
+        printer.object(json!({ "copies": copies, "dry_run": manner.dry_run }))?;
+    }
+    whole_of(&copies).context(tried)
+}
+
+/// What became of one secret of several.
+pub(crate) struct Copied {
+    pub(crate) from: Reference,
+    pub(crate) to: Reference,
+    /// The token of what stopped it.
+    pub(crate) error: Option<&'static str>,
+}
+
+/// Copies everything at and below one prefix to another, one after the other; what can't be copied stops no other.
+pub(crate) async fn below(
+    printer: &mut Printer,
+    resolver: &Resolver,
+    (source, from): (&str, &str),
+    (destination, to): (&str, &str),
+    manner: Manner,
+) -> Outcome<Vec<Copied>> {
     let mut paths = Vec::new();
-    let target = Target { provider: Some(&source), path: &from, version: None };
-    list::each(&resolver, target, |entry| {
+    let target = Target { provider: Some(source), path: from, version: None };
+    let listed = list::each(resolver, target, |entry| {
         paths.push(entry.path);
         Ok(())
-    })
-    .await
-    .context(tried)?;
+    });
+    listed.await?;
     if paths.is_empty() {
-        return Err(not_found("there is nothing")).context(tried);
+        return Err(not_found("there is nothing"));
     }
-    let named = |provider: &String, path: String| Reference {
-        provider: Some(provider.clone()),
-        path,
-        version: None,
-        field: None,
-    };
-    let (count, mut failed, mut results) = (paths.len(), 0_usize, Vec::new());
+    let named =
+        |provider: &str, path| Reference { provider: Some(provider.to_owned()), path, version: None, field: None };
+    let count = paths.len();
+    let mut copies = Vec::with_capacity(count);
     for (at, path) in paths.into_iter().enumerate() {
         printer.progress(at, count, "copying");
-        let rest = path.strip_prefix(&from).unwrap_or(&path).trim_start_matches('/');
-        let below = [to.as_str(), rest].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join("/");
-        let (one_from, one_to) = (named(&source, path.clone()), named(&destination, below));
-        let outcome = if one_from == one_to {
-            Err(usage("both are the same secret"))
-        } else {
-            one(&resolver, &one_from, &one_to, manner).await
-        };
+        let rest = path.strip_prefix(from).unwrap_or(&path).trim_start_matches('/');
+        let parts: Vec<&str> = [to, rest].into_iter().filter(|part| !part.is_empty()).collect();
+        let (from, to) = (named(source, path.clone()), named(destination, parts.join("/")));
+        let outcome =
+            if from == to { Err(usage("both are the same secret")) } else { one(resolver, &from, &to, manner).await };
         printer.end_progress();
         let error = outcome.as_ref().err().map(|failure| failure.kind.token());
-        results.push(json!({ "from": one_from.to_string(), "to": one_to.to_string(), "error": error }));
         match outcome {
-            Ok(_) if manner.dry_run => printer.note(&format!("would copy `{one_from}` to `{one_to}`")),
-            Ok(_) => printer.note(&format!("copied `{one_from}` to `{one_to}`")),
-            Err(failure) => {
-                failed += 1;
-                printer.warning(&format!("can't copy `{one_from}` to `{one_to}`: {}", failure.what));
-            }
+            Ok(_) if manner.dry_run => printer.note(&format!("would copy `{from}` to `{to}`")),
+            Ok(_) => printer.note(&format!("copied `{from}` to `{to}`")),
+            Err(failure) => printer.warning(&format!("can't copy `{from}` to `{to}`: {}", failure.what)),
         }
+        copies.push(Copied { from, to, error });
     }
-    if printer.is_json() {
-        printer.object(json!({ "copies": results, "dry_run": manner.dry_run }))?;
+    Ok(copies)
+}
+
+/// That all of it was copied; a part is a failure of its own kind.
+pub(crate) fn whole_of(copies: &[Copied]) -> Outcome {
+    match copies.iter().filter(|copy| copy.error.is_some()).count() {
+        0 => Ok(()),
+        failed => Err(Failure::new(Kind::Partial, format!("{failed} of {} secrets were not copied", copies.len()))
+            .with_hint("the warnings above say why; `--overwrite` replaces what is there")),
     }
-    if failed > 0 {
-        let what = format!("{failed} of {count} secrets were not copied");
-        return Err(Failure::new(Kind::Partial, what)).context(tried);
-    }
-    Ok(())
 }

@@ -19,7 +19,7 @@ const PAGE: u32 = 1_000;
 const PAGES: u32 = 1_000;
 
 /// A prefix as it is typed: the provider, and the path that everything listed lies at or below.
-pub(super) fn prefix(text: Option<&str>) -> Outcome<(Option<String>, String)> {
+pub(crate) fn prefix(text: Option<&str>) -> Outcome<(Option<String>, String)> {
     let Some(text) = text else { return Ok((None, String::new())) };
     // `store://prod` alone has no path, and here that means all of it.
     match text.strip_prefix("store://").map(|rest| rest.trim_end_matches('/')) {

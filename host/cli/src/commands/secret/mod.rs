@@ -1,9 +1,9 @@
 //! `forge secret`: reading and writing secrets, one file per thing that can be done with them.
 
-mod copy;
+pub(crate) mod copy;
 mod get;
 mod history;
-mod list;
+pub(crate) mod list;
 mod removal;
 mod set;
 
