@@ -237,7 +237,9 @@ fn a_sealed_file_does_not_open_for_another_plugin() {
     let store = stage.world.data().join("store");
     for file in files(&store) {
         let name = file.strip_prefix(&store).unwrap();
-        std::fs::copy(&file, stage.world.path("granted").join(name)).unwrap();
+        let copy = stage.world.path("granted").join(name);
+        std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        std::fs::copy(&file, copy).unwrap();
     }
     let outcome = stage.attack("file-traversal");
     outcome.exits(11).stdout_is("").never_shows("of the local store");

@@ -17,11 +17,21 @@ struct Subject {
     keeps_versions: bool,
     /// Whether a name is gone from listings with its secret.
     forgets_names: bool,
+    /// Whether old versions come back, and deleted secrets, and single versions can be disabled.
+    has_history: bool,
+    /// Whether a value may be any bytes, and a name a secret and a folder: not so in a file that people edit.
+    is_store: bool,
+    /// Whether names are made of segments.
+    has_folders: bool,
 }
 
 impl Subject {
     fn reference(&self, path: &str) -> String {
-        format!("store://{}/{path}", self.provider)
+        if self.has_folders {
+            format!("store://{}/{path}", self.provider)
+        } else {
+            format!("store://{}/{}", self.provider, path.replace('/', "_"))
+        }
     }
 
     #[track_caller]
@@ -46,7 +56,7 @@ impl Subject {
 
 type Case = fn(&Subject);
 
-const CASES: [(&str, Case); 17] = [
+const CASES: [(&str, Case); 20] = [
     ("a missing secret is not found", |subject| {
         get(&subject.world, &subject.reference("missing")).exits(3).stdout_is("");
         get(&subject.world, &subject.reference("missing/deeper")).exits(3).stdout_is("");
@@ -63,10 +73,18 @@ const CASES: [(&str, Case); 17] = [
     ("a mebibyte is read back", |subject| {
         let text: Vec<u8> = (0..1 << 20).map(|number: u32| b'a' + u8::try_from(number * 7 % 26).unwrap()).collect();
         subject.keeps("large/text", &text);
+        if !subject.is_store {
+            return;
+        }
         let bytes: Vec<u8> = (0..1 << 20).map(|number: u32| u8::try_from(number * 31 % 256).unwrap()).collect();
         subject.keeps("large/bytes", &bytes);
     }),
     ("bytes that are not UTF-8 are read back", |subject| {
+        if !subject.is_store {
+            set(&subject.world, &subject.reference("binary"), b"\xff\xfe\x00").exits(2);
+            get(&subject.world, &subject.reference("binary")).exits(3);
+            return;
+        }
         subject.keeps("binary", b"\xff\xfe\x00\x01\x80binary\x00");
         let shown = subject.world.forge(["--json", "secret", "get", &subject.reference("binary")]);
         assert_eq!(shown.succeeds().json()["value_base64"], "//4AAYBiaW5hcnkA");
@@ -79,6 +97,10 @@ const CASES: [(&str, Case); 17] = [
         }
     }),
     ("a path may have any letters", |subject| {
+        if !subject.has_folders {
+            set(&subject.world, &subject.reference("caf\u{e9} au lait"), "x").exits(2);
+            return;
+        }
         subject.keeps("unicode/caf\u{e9} \u{65e5}\u{672c}\u{8a9e}/\u{1f511}", b"found");
         get(&subject.world, &subject.reference("unicode/caf%C3%A9%20%E6%97%A5%E6%9C%AC%E8%AA%9E/%F0%9F%94%91"))
             .stdout_is("found");
@@ -87,6 +109,11 @@ const CASES: [(&str, Case); 17] = [
     }),
     ("a name may be a secret and a folder", |subject| {
         subject.keeps("both", b"the secret");
+        if subject.has_folders && !subject.is_store {
+            set(&subject.world, &subject.reference("both/below"), "x").exits(2);
+            get(&subject.world, &subject.reference("both")).stdout_is("the secret");
+            return;
+        }
         subject.keeps("both/below", b"below it");
         get(&subject.world, &subject.reference("both")).stdout_is("the secret");
     }),
@@ -150,6 +177,10 @@ const CASES: [(&str, Case); 17] = [
         for path in ["listed/a", "listed/b/c", "listed/b/d", "listed-not/e"] {
             subject.keeps(path, b"x");
         }
+        if !subject.has_folders {
+            assert_eq!(subject.names("listed_a"), ["listed_a"]);
+            return;
+        }
         assert_eq!(subject.names("listed"), ["listed/a", "listed/b/c", "listed/b/d"]);
         assert_eq!(subject.names("listed/b"), ["listed/b/c", "listed/b/d"]);
         assert_eq!(subject.names("nothing"), [""; 0]);
@@ -164,7 +195,7 @@ const CASES: [(&str, Case); 17] = [
         get(&subject.world, &subject.reference("deleted/one")).exits(3).stdout_is("");
         delete().exits(3);
         get(&subject.world, &subject.reference("deleted/two")).succeeds().stdout_is("y");
-        if subject.forgets_names {
+        if subject.forgets_names && subject.has_folders {
             assert_eq!(subject.names("deleted"), ["deleted/two"]);
         }
         subject.keeps("deleted/one", b"back again");
@@ -173,6 +204,60 @@ const CASES: [(&str, Case); 17] = [
         subject.keeps("kept", b"x");
         subject.world.forge(["secret", "delete", &subject.reference("kept")]).exits(2).stderr_has("--yes");
         get(&subject.world, &subject.reference("kept")).succeeds().stdout_is("x");
+    }),
+    ("an old version comes back as the current one", |subject| {
+        let reference = subject.reference("rolled");
+        subject.keeps("rolled", b"first");
+        let rollback = |to: &str| subject.world.forge(["secret", "rollback", &reference, "--to", to]);
+        if !subject.has_history {
+            rollback("1").exits(2);
+            subject.world.forge(["secret", "versions", &reference]).exits(2);
+            get(&subject.world, &reference).stdout_is("first");
+            return;
+        }
+        subject.keeps("rolled", b"second");
+        rollback("1").succeeds();
+        get(&subject.world, &reference).succeeds().stdout_is("first");
+        rollback("99").exits(3);
+        let shown = subject.world.forge(["--json", "secret", "versions", &reference]).succeeds().json();
+        let versions = shown["versions"].as_array().unwrap();
+        assert_eq!(versions.len(), 3, "{shown}");
+        assert_eq!(versions[0]["current"], true);
+        assert_eq!(versions.iter().filter(|version| version["current"] == true).count(), 1);
+    }),
+    ("a deleted secret is recovered, and a purged one is not", |subject| {
+        let reference = subject.reference("recovered");
+        subject.keeps("recovered", b"first");
+        subject.keeps("recovered", b"second");
+        let forge = |arguments: [&str; 3]| subject.world.forge(arguments);
+        let purge = || subject.world.forge(["secret", "purge", &reference, "--yes"]);
+        if !subject.has_history {
+            forge(["secret", "recover", &reference]).exits(2);
+            return;
+        }
+        assert_ne!(forge(["secret", "recover", &reference]).code, Some(0), "it is not deleted");
+        subject.world.forge(["secret", "delete", &reference, "--yes"]).succeeds();
+        get(&subject.world, &reference).exits(3);
+        forge(["secret", "recover", &reference]).succeeds();
+        get(&subject.world, &reference).succeeds().stdout_is("second");
+        subject.world.forge(["secret", "delete", &reference, "--yes"]).succeeds();
+        purge().succeeds();
+        purge().exits(3);
+        assert_ne!(forge(["secret", "recover", &reference]).code, Some(0));
+        get(&subject.world, &reference).exits(3);
+    }),
+    ("a version that is disabled is not read until it is enabled", |subject| {
+        let reference = subject.reference("disabled");
+        subject.keeps("disabled", b"x");
+        let disabled = subject.world.forge(["secret", "disable", &reference]);
+        // The backend of the real server has deleted versions and none that are disabled.
+        if !subject.has_history || subject.provider == "bao" {
+            return;
+        }
+        disabled.succeeds();
+        get(&subject.world, &reference).exits(9).stdout_is("");
+        subject.world.forge(["secret", "enable", &reference]).succeeds();
+        get(&subject.world, &reference).succeeds().stdout_is("x");
     }),
     ("a malformed reference is refused before anything is asked", |subject| {
         let audited = subject.world.audit().len();
@@ -194,8 +279,9 @@ const CASES: [(&str, Case); 17] = [
             "a#",
             "",
         ] {
-            get(&subject.world, &subject.reference(path)).exits(2).stdout_is("");
-            set(&subject.world, &subject.reference(path), "x").exits(2);
+            let reference = format!("store://{}/{path}", subject.provider);
+            get(&subject.world, &reference).exits(2).stdout_is("");
+            set(&subject.world, &reference, "x").exits(2);
         }
         assert_eq!(subject.world.audit().len(), audited, "a malformed reference reached the provider");
     }),
@@ -219,8 +305,11 @@ fn the_embedded_store_keeps_the_contract() {
         world,
         provider: "local",
         compares: true,
-        keeps_versions: false,
+        keeps_versions: true,
         forgets_names: true,
+        has_history: true,
+        is_store: true,
+        has_folders: true,
     });
 }
 
@@ -229,7 +318,16 @@ fn version_2_of_a_real_servers_kv_keeps_the_contract() {
     let server = OpenBao::start();
     let world = root_world();
     add_vault(&world, &server, []).succeeds();
-    keeps_the_contract(&Subject { world, provider: "bao", compares: true, keeps_versions: true, forgets_names: false });
+    keeps_the_contract(&Subject {
+        world,
+        provider: "bao",
+        compares: true,
+        keeps_versions: true,
+        forgets_names: false,
+        has_history: true,
+        is_store: true,
+        has_folders: true,
+    });
 }
 
 #[test]
@@ -244,5 +342,46 @@ fn version_1_of_a_real_servers_kv_keeps_the_contract() {
         compares: false,
         keeps_versions: false,
         forgets_names: true,
+        has_history: false,
+        is_store: true,
+        has_folders: true,
     });
+}
+
+/// A development file that is there already, with an entry of somebody's.
+#[track_caller]
+fn a_file_keeps_the_contract(name: &str, text: &str, has_folders: bool) {
+    let world = World::new();
+    let file = world.file(name, text);
+    let add = world.command(["provider", "add", "dev", "--plugin", "file", "--yes"]);
+    add.and(["--set", &format!("file={file}")]).run().succeeds();
+    let subject = Subject {
+        world,
+        provider: "dev",
+        compares: false,
+        keeps_versions: false,
+        forgets_names: true,
+        has_history: false,
+        is_store: false,
+        has_folders,
+    };
+    keeps_the_contract(&subject);
+    get(&subject.world, "store://dev/THEIRS").succeeds().stdout_is("kept");
+    let left = std::fs::read_to_string(subject.world.path(name)).unwrap();
+    assert!(left.contains("their comment"), "{name}");
+}
+
+#[test]
+fn a_dotenv_file_keeps_the_contract() {
+    a_file_keeps_the_contract("dev.env", "# their comment\nTHEIRS=kept\n", false);
+}
+
+#[test]
+fn a_json_file_keeps_the_contract() {
+    a_file_keeps_the_contract("dev.json", "{\n  // their comment\n  \"THEIRS\": \"kept\"\n}\n", true);
+}
+
+#[test]
+fn a_yaml_file_keeps_the_contract() {
+    a_file_keeps_the_contract("dev.yaml", "# their comment\nTHEIRS: kept\n", true);
 }

@@ -11,12 +11,19 @@ use super::{get, set};
 /// A value that is looked for in every file.
 const VALUE: &str = "canary-value-of-the-local-store";
 
-/// The files of the store that hold secrets.
+/// The files of the store that are sealed: heads and values.
 fn sealed(world: &World) -> Vec<PathBuf> {
     let mut sealed = files(&world.data().join("store"));
     sealed.retain(|file| !file.file_name().unwrap().to_str().unwrap().starts_with(".forge-"));
     sealed.sort();
     sealed
+}
+
+/// The heads of the secrets.
+fn heads(world: &World) -> Vec<PathBuf> {
+    let mut heads = sealed(world);
+    heads.retain(|file| file.extension().is_some_and(|ending| ending == "secret"));
+    heads
 }
 
 fn flip_last_bit(file: &PathBuf) {
@@ -31,7 +38,7 @@ fn a_value_lies_nowhere_in_the_clear_and_nothing_is_open_to_others() {
     set(&world, "app/db", VALUE).succeeds().never_shows(VALUE);
     get(&world, "app/db").succeeds().stdout_is(VALUE);
     world.keeps_nowhere(VALUE);
-    assert_eq!(sealed(&world).len(), 1);
+    assert_eq!(sealed(&world).len(), 2, "a head and a value");
     for file in files(&world.home()) {
         let mode = file.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(mode & 0o077, 0, "{} has mode {mode:o}", file.display());
@@ -45,8 +52,25 @@ fn a_file_of_the_store_that_was_edited_is_refused() {
     let world = World::new();
     set(&world, "a", VALUE).succeeds();
     set(&world, "b", "another value").succeeds();
-    let [first, _] = sealed(&world).try_into().unwrap();
-    let whole = std::fs::read(&first).unwrap();
+    let [head, _] = heads(&world).try_into().unwrap();
+    let values = || sealed(&world).into_iter().filter(|file| !heads(&world).contains(file));
+    // The value whose change makes `a` unreadable is that of `a`.
+    let is_of_a = |value: &PathBuf| {
+        let whole = std::fs::read(value).unwrap();
+        flip_last_bit(value);
+        let breaks = get(&world, "a").code == Some(11);
+        std::fs::write(value, whole).unwrap();
+        breaks
+    };
+    let value = values().find(is_of_a).unwrap();
+    for first in [head, value] {
+        edits_are_refused(&world, &first);
+    }
+}
+
+#[track_caller]
+fn edits_are_refused(world: &World, first: &PathBuf) {
+    let whole = std::fs::read(first).unwrap();
     for change in [
         |bytes: &[u8]| bytes[..bytes.len() - 1].to_vec(),
         |bytes: &[u8]| [bytes, b"x"].concat(),
@@ -58,15 +82,15 @@ fn a_file_of_the_store_that_was_edited_is_refused() {
             bytes
         },
     ] {
-        std::fs::write(&first, change(&whole)).unwrap();
-        get(&world, "a").exits(11).stdout_is("").stderr_has("store");
+        std::fs::write(first, change(&whole)).unwrap();
+        get(world, "a").exits(11).stdout_is("").stderr_has("store");
     }
-    std::fs::write(&first, &whole).unwrap();
-    flip_last_bit(&first);
-    get(&world, "a").exits(11).stdout_is("");
-    get(&world, "b").succeeds().stdout_is("another value");
-    std::fs::write(&first, &whole).unwrap();
-    get(&world, "a").succeeds().stdout_is(VALUE);
+    std::fs::write(first, &whole).unwrap();
+    flip_last_bit(first);
+    get(world, "a").exits(11).stdout_is("");
+    get(world, "b").succeeds().stdout_is("another value");
+    std::fs::write(first, &whole).unwrap();
+    get(world, "a").succeeds().stdout_is(VALUE);
 }
 
 #[test]
@@ -74,15 +98,33 @@ fn a_file_of_the_store_that_was_moved_is_refused() {
     let world = World::new();
     set(&world, "low", "the value of low").succeeds();
     set(&world, "high", "the value of high").succeeds();
-    let [high, low] = sealed(&world).try_into().unwrap();
+    let [high, low] = heads(&world).try_into().unwrap();
+    let whole = std::fs::read(&high).unwrap();
     std::fs::copy(&low, &high).unwrap();
     get(&world, "high").exits(11).stdout_is("");
+    std::fs::write(&high, whole).unwrap();
+    // A value of one secret in the place of the other's.
+    let mut values = sealed(&world);
+    values.retain(|file| !heads(&world).contains(file));
+    let [one, other] = values.try_into().unwrap();
+    let whole = std::fs::read(&other).unwrap();
+    std::fs::copy(&one, &other).unwrap();
+    let codes = [get(&world, "low").code, get(&world, "high").code];
+    assert!(codes == [Some(0), Some(11)] || codes == [Some(11), Some(0)], "{codes:?}");
+    std::fs::write(&other, whole).unwrap();
+    get(&world, "high").succeeds();
     // A store of another machine has another id, though its files have the same names.
     let other = World::new();
     set(&other, "low", "another machine's low").succeeds();
-    let [theirs] = sealed(&other).try_into().unwrap();
+    let [theirs] = heads(&other).try_into().unwrap();
     std::fs::copy(&theirs, &low).unwrap();
     get(&world, "low").exits(11).stdout_is("");
+    // Two stores mixed: the id of the other one makes every file of this one a stranger.
+    let id = world.data().join("store/.forge-store");
+    let key = world.data().join("keys/sealing.key");
+    std::fs::copy(other.data().join("keys/sealing.key"), key).unwrap();
+    std::fs::copy(other.data().join("store/.forge-store"), id).unwrap();
+    get(&world, "high").exits(11).stdout_is("");
 }
 
 #[test]

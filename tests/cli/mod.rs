@@ -11,6 +11,9 @@ mod openbao_history;
 mod openbao_policy;
 mod output;
 mod renewal;
+mod store_crash;
+mod store_disk;
+mod store_text;
 
 use forge_tests::outcome::Outcome;
 use forge_tests::servers::openbao::{OpenBao, ROOT};

@@ -128,8 +128,8 @@ impl Head {
         let head: Self =
             serde_json::from_slice(line).map_err(|_| damaged("its first line lacks a field or has a strange one"))?;
         let counts = head.versions.iter().map(|version| version.id);
-        let is_counted = counts.clone().is_sorted_by(|one, next| one < next)
-            && counts.last().is_some_and(|last| 0 < last && last < head.next);
+        let is_counted = counts.is_sorted_by(|one, next| one < next)
+            && head.versions.last().map(|version| version.id).is_some_and(|last| 0 < last && last < head.next);
         let is_life = head.life.len() == 32 && head.life.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if rest != b"\n" || !is_counted || !is_life {
             return Err(damaged("its parts don't fit each other"));

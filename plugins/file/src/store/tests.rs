@@ -258,7 +258,7 @@ fn a_secret_of_the_first_format_is_read_and_keeps_its_value_when_it_is_written()
     assert_eq!(fake::file("app/db.secret").unwrap(), old, "a read has written");
     assert_eq!(super::put("app/db", b"new", &expecting("7")).unwrap().id, "8");
     assert_eq!(value("app/db", Some("7")).unwrap(), b"hello\n");
-    assert_eq!(describe("app/db").unwrap().unwrap().attributes[0].1, "1");
+    assert_eq!(describe("app/db").unwrap().unwrap().attributes.first().unwrap().1, "1");
     for change in [
         |path: &str| delete(path, &Attributes::new()).map(|_| ()).and_then(|()| recover(path)),
         |path: &str| set_state(path, "7", VersionState::Enabled),

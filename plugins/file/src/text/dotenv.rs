@@ -1,4 +1,4 @@
-//! dotenv files: `NAME=value` on a line each, as `python-dotenv` reads them, with `${…}` left as it is.
+//! Files of the kind dotenv: `NAME=value` on a line each, as `python-dotenv` reads them, with `${…}` left as it is.
 //!
 //! There is no standard. Names are written and values quoted so that `python-dotenv`, the `dotenv` of Node and a shell
 //! read the same wherever the three agree on any way of writing the value.
