@@ -98,7 +98,7 @@ impl World {
     /// A run of the program that is still to be given its input.
     pub fn command<const N: usize>(&self, arguments: [&str; N]) -> Run<'_> {
         let arguments = arguments.map(str::to_owned).to_vec();
-        Run { world: self, arguments, input: Vec::new(), variables: Vec::new() }
+        Run { world: self, arguments, input: Vec::new(), variables: Vec::new(), folder: "work".to_owned() }
     }
 
     /// Runs the program with these arguments and nothing on standard input.
@@ -156,6 +156,7 @@ pub struct Run<'world> {
     arguments: Vec<String>,
     input: Vec<u8>,
     variables: Vec<(String, String)>,
+    folder: String,
 }
 
 impl Run<'_> {
@@ -177,10 +178,16 @@ impl Run<'_> {
         self
     }
 
+    /// Runs in this folder of the world, instead of `work`.
+    pub fn within(mut self, folder: &str) -> Self {
+        folder.clone_into(&mut self.folder);
+        self
+    }
+
     /// Starts the program and does not wait for it; its outputs are piped.
     pub fn start(&self) -> Child {
         let mut command = Command::new(program());
-        command.args(&self.arguments).current_dir(self.world.path("work")).env_clear();
+        command.args(&self.arguments).current_dir(self.world.path(&self.folder)).env_clear();
         command.env("PATH", variable("PATH").unwrap_or_default()).env("HOME", self.world.home());
         command.envs(self.world.variables.iter().cloned()).envs(self.variables.iter().cloned());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -4,6 +4,7 @@ mod components;
 mod memory;
 mod network;
 mod paths;
+mod projects;
 mod resources;
 mod servers;
 mod store;

@@ -195,7 +195,11 @@ impl Config {
         let own = system.under(user);
         let (project, withheld) = match project {
             None => (Layer::default(), None),
-            Some(Err(withheld)) => (Layer::default(), Some(withheld)),
+            Some(Err(withheld)) => {
+                // That it could never count is worth more to know than that nobody allowed it.
+                let why = withheld.layer.as_ref().and_then(|layer| shadowed(&own, layer)).unwrap_or(withheld.why);
+                (Layer::default(), Some(Box::new(Withheld { layer: withheld.layer, why })))
+            }
             Some(Ok(layer)) => match shadowed(&own, &layer) {
                 None => (layer, None),
                 Some(why) => (Layer::default(), Some(Box::new(Withheld { layer: Some(layer), why }))),
@@ -238,7 +242,7 @@ impl Withheld {
 }
 
 /// The first provider of a project that has the name of one of the user's or the system's.
-pub(crate) fn shadowed(own: &Layer, project: &Layer) -> Option<project::Error> {
+fn shadowed(own: &Layer, project: &Layer) -> Option<project::Error> {
     project.providers.iter().find_map(|(name, provider)| {
         let other = own.providers.get(name)?;
         Some(project::Error::Shadows { name: name.clone(), place: provider.place.clone(), other: other.place.clone() })

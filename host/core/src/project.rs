@@ -146,7 +146,7 @@ pub fn key(directory: &Path) -> String {
 /// `/tmp`.
 pub fn find(from: &Path, home: Option<&Path>, user: u32) -> Option<Found> {
     // The home directory is often reached through a link.
-    let home = home.and_then(|home| std::fs::canonicalize(home).ok());
+    let home = std::cell::LazyCell::new(|| home.and_then(|home| std::fs::canonicalize(home).ok()));
     for directory in from.ancestors() {
         if let Some(file) = look(directory.join(FILE), user) {
             return Some(read(directory, file, user));

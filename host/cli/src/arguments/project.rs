@@ -40,7 +40,7 @@ pub(crate) struct Allow {
     /// Take back what the project was allowed
     #[arg(long, conflicts_with_all = ["print", "project_hash", "refs", "credential", "credential_audience", "tls_ca", "read_only", "without", "yes"])]
     pub(crate) revoke: bool,
-    /// Don't ask
+    /// Don't ask: allow whatever it says
     #[arg(short, long, conflicts_with = "print")]
     pub(crate) yes: bool,
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use forge_core::Kind;
-use forge_core::config::{LOCAL, Layer, Owner};
+use forge_core::config::{LOCAL, Layer};
 use forge_core::grant::Grant;
 use forge_core::home;
 use forge_core::project::{self, Found};
@@ -72,13 +72,8 @@ pub(crate) async fn run(app: &App, printer: &mut Printer, arguments: &Allow) -> 
 
 fn read(app: &App, found: &Found, arguments: &Allow) -> Outcome<Request> {
     let meaning = found.meaning.clone()?;
-    // A project that nobody allowed is compared with the user's providers here: later it would not count either.
-    let own = app.config.providers.iter().filter(|(_, config)| config.place.owner != Owner::Project);
-    for (name, config) in own {
-        if let Some(theirs) = meaning.providers.get(name) {
-            let (place, other) = (theirs.place.clone(), config.place.clone());
-            return Err(project::Error::Shadows { name: name.clone(), place, other }.into());
-        }
+    if let Some(why @ project::Error::Shadows { .. }) = app.config.withheld.as_ref().map(|withheld| &withheld.why) {
+        return Err(why.clone().into());
     }
     // A record that can't be read is replaced, and everything is shown as new.
     let before = Record::read(&app.home, &found.directory).unwrap_or_default();

@@ -92,10 +92,7 @@ fn a_project_can_not_say_what_only_its_user_may() {
             "providers.a.credential-audience",
         ),
     ] {
-        match project(text).unwrap_err() {
-            Error::NotForProjects { name: found, .. } => assert_eq!(found, name),
-            other => panic!("{other}"),
-        }
+        assert!(matches!(project(text), Err(Error::NotForProjects { name: found, .. }) if found == name), "{text}");
         assert!(matches!(parse(text), Err(Error::Unknown { .. })), "{text}");
     }
     let source = "[providers.a]\nplugin = \"vault\"\ncredential = { kind = \"vault-token\", token = \"env:X\" }";

@@ -103,6 +103,16 @@ fn a_file_that_somebody_else_owns_is_passed_over() {
 }
 
 #[test]
+fn a_folder_whose_name_can_not_be_written_down_is_refused() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let (_keep, root) = folder();
+    let odd = root.join(std::ffi::OsStr::from_bytes(b"\xff"));
+    fs::create_dir(&odd).unwrap();
+    fs::write(odd.join(FILE), "").unwrap();
+    assert!(matches!(find(&odd, None, me()).unwrap().meaning, Err(Error::Path(_))));
+}
+
+#[test]
 fn the_hash_is_that_of_the_meaning() {
     let layer = |text: &str| Layer::parse(text.as_bytes(), &Place::default()).unwrap();
     let one = "default = \"a\"\n[providers.a]\nplugin = \"vault\"\nsettings = { x = \"2\", y = \"true\" }\n[secrets]\nA = \"store://a/p?version=1#f\"\nB = \"b\"\n";

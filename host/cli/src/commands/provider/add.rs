@@ -87,8 +87,9 @@ pub(in crate::commands) async fn propose(
     project: Option<&str>,
 ) -> Outcome<Proposed> {
     let manifest = &found.component.manifest;
-    let asks =
-        Asks::expand(manifest, given).map_err(Failure::from).map_err(|failure| with_settings(failure, manifest))?;
+    let asks = Asks::expand(manifest, given)
+        .map_err(Failure::from)
+        .map_err(|failure| with_settings(failure, manifest, project))?;
     let discoverable = asks.discoverable(manifest)?;
     let mut origins = asks.origins();
     origins.extend(discoverable.iter().map(|(_, route)| route.origin.clone()));
@@ -185,13 +186,13 @@ fn settings(manifest: &Manifest, typed: &[String]) -> Outcome<Settings> {
     Ok(settings)
 }
 
-fn with_settings(failure: Failure, manifest: &Manifest) -> Failure {
+fn with_settings(failure: Failure, manifest: &Manifest, project: Option<&str>) -> Failure {
     let known: Vec<String> = manifest.settings.iter().map(|setting| format!("`{}`", setting.name)).collect();
     if known.is_empty() {
-        failure
-    } else {
-        failure.with_hint(format!("`{}` has the settings {}; say `--set NAME=VALUE`", manifest.id, known.join(", ")))
+        return failure;
     }
+    let say = if project.is_some() { "" } else { "; say `--set NAME=VALUE`" };
+    failure.with_hint(format!("`{}` has the settings {}{say}", manifest.id, known.join(", ")))
 }
 
 fn certificates(path: &Path) -> Outcome<String> {
