@@ -9,9 +9,10 @@ use crate::project;
 use crate::reference::Reference;
 use crate::setting::Settings;
 
+mod error;
 mod raw;
 
-pub use raw::{At, Error};
+pub use error::{At, Error};
 
 /// The longest configuration that is read, in bytes.
 pub const LONGEST: u64 = 1 << 20;
