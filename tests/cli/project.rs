@@ -228,6 +228,21 @@ fn a_credential_is_where_the_user_says_and_stays_for_the_next_question() {
 }
 
 #[test]
+fn a_development_file_of_a_project_is_granted_by_its_name() {
+    let world =
+        project("default = \"dev\"\n[providers.dev]\nplugin = \"file\"\nsettings = { file = \"config/dev.env\" }\n");
+    std::fs::create_dir(world.path("work/config")).unwrap();
+    std::fs::write(world.path("work/config/dev.env"), "A=of the file\n").unwrap();
+    allow(&world).succeeds().stderr_has("work/config/dev.env");
+    get(&world, "A").succeeds().stdout_is("of the file");
+    // A link in its place leads nowhere outside of the project.
+    std::fs::write(world.path("outside.env"), "A=of somebody else\n").unwrap();
+    std::fs::remove_file(world.path("work/config/dev.env")).unwrap();
+    std::os::unix::fs::symlink(world.path("outside.env"), world.path("work/config/dev.env")).unwrap();
+    get(&world, "A").exits(8).stdout_is("");
+}
+
+#[test]
 fn a_provider_may_be_left_out_and_the_rest_is_allowed() {
     let world = project(&format!(
         "{STORE}[providers.bao]\nplugin = \"vault\"\nsettings = {{ address = \"http://127.0.0.1:1\", kv-version = 2 }}\n"
