@@ -14,6 +14,9 @@ const PREAMBLE: usize = 8;
 const CUSTOM: u8 = 0;
 /// A core module inside a component; its content is a whole module.
 const CORE_MODULE: u8 = 1;
+/// A component inside a component, and instances of such.
+const COMPONENT: u8 = 4;
+const INSTANCE: u8 = 5;
 
 /// The SHA-256 of a file's bytes, in lower-case hexadecimal, as `--sha256` takes it.
 pub fn sha256(bytes: &[u8]) -> String {
@@ -66,6 +69,25 @@ fn replaced(bytes: &[u8], manifest: &[u8], is_module: bool) -> (Vec<u8>, bool) {
         at = end;
     }
     (copy, found)
+}
+
+/// A component that holds another one and instantiates it first: whatever that one does happens before any call.
+pub fn nest(component: &[u8], inner: &[u8]) -> Vec<u8> {
+    let mut nested = component.to_vec();
+    let mut components = 0;
+    let mut at = PREAMBLE;
+    while at < component.len() {
+        components += usize::from(component[at] == COMPONENT);
+        let (length, content) = number(component, at + 1);
+        at = content + length;
+    }
+    push_section(&mut nested, COMPONENT, inner);
+    // One instance, made of the component of this number, with no arguments.
+    let mut instance = vec![1, 0];
+    push_number(&mut instance, components);
+    instance.push(0);
+    push_section(&mut nested, INSTANCE, &instance);
+    nested
 }
 
 /// The name at the beginning of a custom section.

@@ -1,7 +1,9 @@
 //! Attackers against the real program: each attack works with its one guard opened and fails with it closed.
 
+mod boundary;
 mod components;
 mod memory;
+mod nested;
 mod network;
 mod paths;
 mod projects;

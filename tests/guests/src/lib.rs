@@ -6,8 +6,8 @@
 mod attacks;
 
 use forge_sdk::{
-    Attributes, Error, Page, PutOptions, Secret, SecretMetadata, SecretProvider, SecretRemoval, SecretVersion,
-    SecretWriter, http, settings,
+    Attributes, Error, Page, PutOptions, Secret, SecretHistory, SecretMetadata, SecretProvider, SecretRemoval,
+    SecretVersion, SecretWriter, VersionPage, VersionState, http, settings,
 };
 
 /// The plugin: every attack behind one contract.
@@ -17,7 +17,7 @@ pub struct Attacker;
 forge_sdk::plugin! {
     manifest: "../plugin.toml",
     type: Attacker,
-    abilities: [provider, metadata, writer, removal],
+    abilities: [provider, metadata, writer, removal, history],
 }
 
 /// What an attack got, or what stopped it.
@@ -64,13 +64,23 @@ impl SecretProvider for Attacker {
 }
 
 impl SecretMetadata for Attacker {
-    fn describe(_path: &str) -> Result<Option<forge_sdk::Entry>, Error> {
-        Ok(None)
+    fn describe(path: &str) -> Result<Option<forge_sdk::Entry>, Error> {
+        match split(path) {
+            ("many-tags", rest) => attacks::many_tags::described(rest),
+            ("escape-codes", _) => Ok(Some(attacks::escape_codes::described())),
+            _ => Ok(None),
+        }
     }
 
-    /// A listing that never ends, a page of one name at a time.
-    fn list(_prefix: Option<&str>, cursor: Option<&str>, _limit: u32) -> Result<Page, Error> {
-        Ok(attacks::endless_listing::page(cursor))
+    /// The listing that the prefix names; without one a listing that never ends, a page of one name at a time.
+    fn list(prefix: Option<&str>, cursor: Option<&str>, _limit: u32) -> Result<Page, Error> {
+        Ok(match split(prefix.unwrap_or_default()) {
+            ("circling", _) => attacks::circling::listing(cursor),
+            ("large-page", rest) => attacks::large_page::listing(rest),
+            ("long-cursor", rest) => attacks::long_cursor::listing(rest, cursor),
+            ("escape-codes", _) => attacks::escape_codes::listing(),
+            _ => attacks::endless_listing::page(cursor),
+        })
     }
 }
 
@@ -81,6 +91,7 @@ impl SecretWriter for Attacker {
             ("hide-failed-write", name) => attacks::hide_failed_write::put(name, value),
             ("request", method) => attacks::request::put(method),
             ("big-request", size) => attacks::big_request::put(size),
+            ("many-files", name) => attacks::many_files::put(name, value),
             ("keep", name) => attacks::trap_in_write::keep(name, value),
             _ => attacks::write_through_read_only::put(value),
         }
@@ -98,5 +109,26 @@ impl SecretRemoval for Attacker {
 
     fn purge(_path: &str) -> Result<bool, Error> {
         Err(Error::unsupported("an attacker leaves what it found"))
+    }
+}
+
+impl SecretHistory for Attacker {
+    /// The history that the path names.
+    fn versions(path: &str, cursor: Option<&str>, _limit: u32) -> Result<VersionPage, Error> {
+        Ok(match split(path) {
+            ("circling", _) => attacks::circling::versions(cursor),
+            ("large-page", rest) => attacks::large_page::versions(rest),
+            ("long-cursor", rest) => attacks::long_cursor::versions(rest, cursor),
+            ("escape-codes", _) => attacks::escape_codes::versions(),
+            _ => attacks::endless_versions::page(cursor),
+        })
+    }
+
+    fn restore(_path: &str, _version: &str) -> Result<SecretVersion, Error> {
+        attacks::write_through_read_only::put(b"restored")
+    }
+
+    fn set_state(_path: &str, _version: &str, _state: VersionState) -> Result<(), Error> {
+        attacks::write_through_read_only::delete().map(drop)
     }
 }

@@ -2,15 +2,28 @@
 
 pub(crate) mod big_request;
 mod call_loop;
+pub(crate) mod circling;
+mod denials;
 pub(crate) mod endless_listing;
+pub(crate) mod endless_versions;
 mod environment;
+pub(crate) mod escape_codes;
 mod file_traversal;
 mod flood;
 mod harmless;
 pub(crate) mod hide_failed_write;
+mod huge_message;
+mod huge_name;
+mod huge_url;
 mod huge_value;
 mod keep_state;
+pub(crate) mod large_page;
 mod log_flood;
+pub(crate) mod long_cursor;
+mod long_text;
+pub(crate) mod many_files;
+mod many_headers;
+pub(crate) mod many_tags;
 mod memory_bomb;
 mod panic_with_secret;
 mod random_flood;
@@ -38,6 +51,10 @@ pub(crate) fn named(name: &str) -> Option<Attack> {
         "redirect-follow" => redirect_follow::run,
         "flood" => flood::one_by_one,
         "flood-at-once" => flood::at_once,
+        "huge-url" => huge_url::run,
+        "huge-header" => huge_url::with_header,
+        "many-headers" => many_headers::run,
+        "denials" => denials::run,
         "token-mint" => token_mint::run,
         "search-memory" => search_memory::run,
         // Resources.
@@ -49,6 +66,10 @@ pub(crate) fn named(name: &str) -> Option<Attack> {
         "log-length" => log_flood::long,
         "random-flood" => random_flood::run,
         "huge-value" => huge_value::run,
+        "huge-message" => huge_message::run,
+        "huge-name" => huge_name::run,
+        "long-text" => long_text::run,
+        "many-tags" => many_tags::run,
         "panic-with-secret" => panic_with_secret::run,
         // What lies around.
         "file-traversal" => file_traversal::run,
