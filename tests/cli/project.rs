@@ -80,12 +80,12 @@ fn outside_of_its_folder_a_project_means_nothing() {
 
 #[test]
 fn a_bare_path_that_the_project_says_nothing_of_is_the_users() {
-    let world = project("[secrets]\nA = \"a\"\n[environments.staging]\ndefault = \"local\"\n");
+    let world = project("[secrets]\nA = \"store://nobodys/a\"\n[environments.staging]\ndefault = \"local\"\n");
     set(&world, "a", "mine").succeeds();
     get(&world, "a").succeeds().stdout_is("mine");
     // But in an environment that the project would define, it may be another one.
     world.forge(["-e", "staging", "secret", "get", "a"]).exits(8);
-    allow(&world).succeeds();
+    allow(&world).succeeds().stderr_has("warning: `nobodys` is no provider yet");
     world.forge(["-e", "staging", "secret", "get", "a"]).succeeds();
 }
 

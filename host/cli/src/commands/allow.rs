@@ -125,11 +125,11 @@ async fn allow(app: &App, printer: &mut Printer, arguments: &Allow, request: Req
     }
     let summary = shown::summary(&request, &pending, &kept, &choices.without);
     let warnings = shown::unknown_providers(app, &request.meaning);
+    warnings.iter().for_each(|warning| printer.warning(warning));
     if arguments.yes || arguments.project_hash.is_some() {
         printer.note(&summary);
     } else {
         printer.summary(&format!("{summary}\n"));
-        warnings.iter().for_each(|warning| printer.warning(warning));
         if !printer.confirm("allow all of this?") {
             let hint = format!(
                 "`--yes` allows it without a question, `--project-hash {}` only while it means this",
