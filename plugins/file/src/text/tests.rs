@@ -192,7 +192,7 @@ fn a_yaml_file_keeps_all_but_the_entry() {
 fn what_can_not_be_read_or_changed_safely_is_an_error_and_the_file_stays() {
     let deep = "[".repeat(100_000);
     let nested = format!("{}1{}", "{\"a\":".repeat(100), "}".repeat(100));
-    let bomb = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b, *b]\nd: *c\n";
+    let bomb = "a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b, *b]\nd: *c\n";
     let cases: [(&str, &str, ErrorKind); 17] = [
         (".env", "A=1\nA=2\n", ErrorKind::Upstream),
         (".env", "A='open\n", ErrorKind::Upstream),
