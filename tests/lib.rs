@@ -9,4 +9,6 @@
 pub mod component;
 pub mod outcome;
 pub mod servers;
+pub mod terminal;
+pub mod transcript;
 pub mod world;

@@ -19,7 +19,7 @@ pub fn root() -> PathBuf {
 }
 
 /// A variable of the process that runs the tests.
-fn variable(name: &str) -> Option<std::ffi::OsString> {
+pub fn variable(name: &str) -> Option<std::ffi::OsString> {
     #[expect(clippy::disallowed_methods, reason = "this is the one place of the tests that reads the environment")]
     std::env::var_os(name)
 }
@@ -63,6 +63,24 @@ impl World {
         self
     }
 
+    /// The directory that holds everything of this world.
+    pub fn root(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The variables that every run sees, besides `HOME`.
+    pub fn variables(&self) -> impl Iterator<Item = (String, String)> {
+        self.variables.iter().cloned()
+    }
+
+    /// A command line for `sh`, in this world's working directory and with its variables.
+    pub fn shell(&self, command: &str) -> Command {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", command]).current_dir(self.path("work")).env_clear();
+        shell.env("HOME", self.home()).envs(self.variables.iter().cloned());
+        shell
+    }
+
     /// A path outside the home, for files that a test makes.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
@@ -104,6 +122,13 @@ impl World {
     /// Runs the program with these arguments and nothing on standard input.
     pub fn forge<const N: usize>(&self, arguments: [&str; N]) -> Outcome {
         self.command(arguments).run()
+    }
+
+    /// The same with words that are not known beforehand.
+    pub fn words(&self, words: &[String]) -> Outcome {
+        let mut run = self.command([]);
+        run.arguments.extend_from_slice(words);
+        run.run()
     }
 
     /// Installs a component under its own id, as a person who knows its digest would.

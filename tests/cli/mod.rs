@@ -12,10 +12,12 @@ mod openbao_history;
 mod openbao_policy;
 mod output;
 mod project;
+mod prompts;
 mod renewal;
 mod store_crash;
 mod store_disk;
 mod store_text;
+mod transcripts;
 
 use forge_tests::outcome::Outcome;
 use forge_tests::servers::openbao::{OpenBao, ROOT};

@@ -7,10 +7,10 @@ use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 #[error("a time is such as `2027-01-31T00:00:00Z`, or `90d`, `12h` from now on")]
 pub struct Error;
 
-/// RFC 3339 in UTC, from milliseconds since the Unix epoch; `None` beyond the year 9999.
+/// RFC 3339 in UTC and always with milliseconds, from milliseconds since the Unix epoch; `None` beyond the year 9999.
 pub fn rfc3339(milliseconds: u64) -> Option<String> {
     let milliseconds = i64::try_from(milliseconds).ok()?;
-    Timestamp::from_millisecond(milliseconds).ok().map(|time| time.to_string())
+    Timestamp::from_millisecond(milliseconds).ok().map(|time| format!("{time:.3}"))
 }
 
 /// A deadline in milliseconds since the Unix epoch: a time in RFC 3339, or how long after `now` (a day has 24 hours).
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn a_time_that_no_calendar_has_is_none() {
-        assert_eq!(rfc3339(0).as_deref(), Some("1970-01-01T00:00:00Z"));
+        assert_eq!(rfc3339(0).as_deref(), Some("1970-01-01T00:00:00.000Z"));
         assert_eq!(rfc3339(u64::MAX), None);
     }
 }

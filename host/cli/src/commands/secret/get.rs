@@ -21,7 +21,10 @@ pub(super) async fn get(app: &App, printer: &mut Printer, text: &str, out: Optio
     let tried = || format!("can't read `{reference}`");
     let resolver = app.resolver();
     let Some(secret) = resolver.read(target(&reference)).await.context(tried)? else {
-        return Err(not_found("there is no such secret or version")).context(tried);
+        let all = reference.provider.as_ref().map_or(String::new(), |name| format!(" store://{name}"));
+        return Err(not_found("there is no such secret or version")
+            .with_hint(format!("`forge secret list{all}` shows what is there")))
+        .context(tried);
     };
     let value = field::take(&secret, reference.field.as_deref()).context(|| match &reference.field {
         Some(field) => format!("can't take field `{}` of `{}`", forge_core::manifest::printable(field), reference.path),

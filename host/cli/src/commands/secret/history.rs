@@ -3,7 +3,7 @@
 use forge_core::Kind;
 use forge_core::manifest::{printable, printable_name};
 use forge_core::provider::Failure;
-use forge_core::secret::{SecretVersion, VersionState};
+use forge_core::secret::{Attributes, SecretVersion, VersionState};
 use forge_core::time::rfc3339;
 use serde_json::json;
 
@@ -33,7 +33,7 @@ pub(super) async fn describe(app: &App, printer: &mut Printer, text: &str) -> Ou
             "path": entry.path,
             "version": entry.version.as_ref().map(version),
             "tags": pairs(&entry.tags),
-            "attributes": pairs(&entry.attributes),
+            "attributes": pairs(&readable(&entry.attributes)),
         }));
     }
     printer.line(&format!("reference  {}", named.resolved))?;
@@ -45,12 +45,18 @@ pub(super) async fn describe(app: &App, printer: &mut Printer, text: &str) -> Ou
             }
         }
     }
-    for (name, list) in [("tag", &entry.tags), ("also", &entry.attributes)] {
+    for (name, list) in [("tag", &entry.tags), ("also", &readable(&entry.attributes))] {
         for (key, value) in list {
             printer.line(&format!("{name:<10} {} = {}", printable_name(key), printable_name(value)))?;
         }
     }
     Ok(())
+}
+
+/// Attributes with their times as people read them: those whose names end in `-at`, as the contract says.
+fn readable(attributes: &Attributes) -> Attributes {
+    let time = |name: &str, value: &str| name.ends_with("-at").then(|| value.parse().ok().and_then(rfc3339)).flatten();
+    attributes.iter().map(|(name, value)| (name.clone(), time(name, value).unwrap_or_else(|| value.clone()))).collect()
 }
 
 fn state(state: VersionState) -> &'static str {

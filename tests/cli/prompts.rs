@@ -1,0 +1,167 @@
+//! Every question at a terminal: what is asked, what each answer does, and that a hidden answer stays hidden.
+
+use forge_tests::component;
+use forge_tests::servers::openbao::{OpenBao, ROOT};
+use forge_tests::terminal::Terminal;
+use forge_tests::world::World;
+
+use super::{get, root_world, set};
+
+const SIGINT: i32 = 130;
+
+#[test]
+fn a_value_is_typed_unseen_and_its_target_is_shown_first() {
+    let world = World::new();
+    let mut terminal = Terminal::start(&world, ["secret", "set", "app/db"]);
+    let before = terminal.sees("value: ");
+    assert!(before.contains("writing `store://local/app/db`"), "{before}");
+    terminal.types("typed-unseen");
+    let (screen, code) = terminal.ends();
+    assert_eq!(code, 0, "{screen}");
+    assert!(!screen.contains("typed-unseen"), "{screen}");
+    get(&world, "app/db").stdout_is("typed-unseen");
+}
+
+#[test]
+fn a_question_that_is_broken_off_changes_nothing() {
+    let world = World::new();
+    set(&world, "app/db", "before").succeeds();
+    // Ctrl-C, and Ctrl-D, which is the end of what is typed.
+    for (key, ends) in [('c', SIGINT), ('d', 2)] {
+        let mut terminal = Terminal::start(&world, ["secret", "set", "app/db"]);
+        terminal.sees("value: ");
+        terminal.presses_control(key);
+        let (screen, code) = terminal.ends();
+        assert_eq!(code, ends, "{screen}");
+        get(&world, "app/db").stdout_is("before");
+    }
+}
+
+#[test]
+fn a_terminal_that_is_closed_in_a_question_ends_the_program_and_changes_nothing() {
+    let world = World::new();
+    set(&world, "app/db", "before").succeeds();
+    for arguments in [["secret", "set", "app/db"], ["secret", "delete", "app/db"]] {
+        let mut terminal = Terminal::start(&world, arguments);
+        terminal.sees(if arguments[1] == "set" { "value: " } else { "[y/N] " });
+        terminal.closes();
+        get(&world, "app/db").stdout_is("before");
+    }
+}
+
+#[test]
+fn only_a_yes_deletes_and_purges() {
+    let world = World::new();
+    set(&world, "a", "x").succeeds();
+    for (command, question) in [("delete", "delete `store://local/a`?"), ("purge", "all its versions for good?")] {
+        for answer in ["", "n", "no", "maybe", "yes please"] {
+            let mut terminal = Terminal::start(&world, ["secret", command, "a"]);
+            terminal.sees(question);
+            terminal.types(answer);
+            let (screen, code) = terminal.ends();
+            assert_eq!(code, 2, "{answer}: {screen}");
+            assert!(screen.contains("nobody said yes"), "{screen}");
+            get(&world, "a").stdout_is("x");
+        }
+    }
+    let mut terminal = Terminal::start(&world, ["secret", "delete", "a"]);
+    terminal.sees("[y/N] ");
+    terminal.types("y");
+    assert_eq!(terminal.ends().1, 0);
+    get(&world, "a").exits(3);
+    let mut terminal = Terminal::start(&world, ["secret", "purge", "a"]);
+    terminal.sees("[y/N] ");
+    terminal.types("yes");
+    assert_eq!(terminal.ends().1, 0);
+    world.forge(["secret", "recover", "a"]).exits(3);
+}
+
+#[test]
+fn a_plugin_is_installed_after_its_digest_was_seen() {
+    let world = World::new();
+    let attacker = component::attacker();
+    let file = world.file("attacker.wasm", &attacker);
+    let install = |answer: &str| {
+        let mut terminal = Terminal::start(&world, ["plugin", "install", &file]);
+        let shown = terminal.sees("install it? [y/N] ");
+        let digest = shown.find(&component::sha256(&attacker)).unwrap();
+        // What the file says of itself comes behind what is known of it.
+        assert!(digest < shown.find("An attacker").unwrap(), "{shown}");
+        terminal.types(answer);
+        terminal.ends().1
+    };
+    assert_eq!(install("n"), 8);
+    assert!(!world.forge(["plugin", "list"]).text().contains("attacker"));
+    assert_eq!(install("y"), 0);
+    world.forge(["plugin", "list"]).stdout_has("attacker");
+}
+
+#[test]
+fn a_provider_is_asked_for_its_credential_unseen_and_for_its_grant() {
+    let server = OpenBao::start();
+    let world = root_world();
+    let address = format!("address={}", server.address());
+    let arguments =
+        ["provider", "add", "bao", "--plugin", "vault", "--set", &address, "--credential", "vault-token,token=prompt"];
+    let mut terminal = Terminal::start(&world, arguments);
+    terminal.sees("token for `bao`: ");
+    terminal.types(ROOT);
+    let asked = terminal.sees("[y/N] ");
+    assert!(asked.contains("may write") && asked.contains("sent to"), "{asked}");
+    terminal.types("y");
+    let (screen, code) = terminal.ends();
+    assert_eq!(code, 0, "{screen}");
+    assert!(!screen.contains(ROOT) && !asked.contains(ROOT));
+    set(&world, "store://bao/a", "x").succeeds();
+    let mut terminal = Terminal::start(&world, ["provider", "remove", "bao"]);
+    terminal.sees("remove `bao` and its grant?");
+    terminal.types("y");
+    assert_eq!(terminal.ends().1, 0);
+}
+
+#[test]
+fn a_project_is_allowed_by_a_yes() {
+    let world = World::new();
+    std::fs::write(world.path("work/forge.toml"), "[secrets]\nA = \"store://local/a\"\n").unwrap();
+    for (answer, code) in [("n", 8), ("y", 0)] {
+        let mut terminal = Terminal::start(&world, ["allow"]);
+        let shown = terminal.sees("[y/N] ");
+        assert!(shown.contains("secrets.A"), "{shown}");
+        terminal.types(answer);
+        assert_eq!(terminal.ends().1, code);
+    }
+}
+
+#[test]
+fn without_a_terminal_nothing_is_asked() {
+    let world = World::new();
+    set(&world, "a", "x").succeeds();
+    let mut terminal = Terminal::start(&world, ["--non-interactive", "secret", "delete", "a"]);
+    terminal.sees("nobody said yes");
+    assert_eq!(terminal.ends().1, 2);
+}
+
+#[test]
+fn colours_are_for_terminals_that_have_them() {
+    let world = World::new();
+    assert!(Terminal::start(&world, ["secret", "get", "missing"]).ends().0.contains("\u{1b}["));
+    assert!(!Terminal::start(&world, ["--no-color", "secret", "get", "missing"]).ends().0.contains("\u{1b}["));
+    let plain = World::new().with("NO_COLOR", "1");
+    let (screen, code) = Terminal::start(&plain, ["secret", "get", "missing"]).ends();
+    assert_eq!(code, 3);
+    assert!(!screen.contains("\u{1b}["), "{screen}");
+    world.forge(["secret", "get", "missing"]).exits(3).stderr_has("error: ");
+}
+
+#[test]
+fn a_value_on_a_terminal_ends_its_line_and_a_binary_one_is_not_shown() {
+    let world = World::new();
+    set(&world, "text", "one line").succeeds();
+    set(&world, "binary", [0x1b, b'[', b'2', b'J']).succeeds();
+    let (screen, code) = Terminal::start(&world, ["secret", "get", "text"]).ends();
+    assert_eq!((screen.as_str(), code), ("one line\r\n", 0));
+    let (screen, code) = Terminal::start(&world, ["secret", "get", "binary"]).ends();
+    assert_eq!(code, 2);
+    assert!(screen.contains("--raw") && !screen.contains("\u{1b}[2J"), "{screen}");
+    assert!(Terminal::start(&world, ["secret", "get", "binary", "--raw"]).ends().0.contains("\u{1b}[2J"));
+}
