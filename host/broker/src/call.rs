@@ -1,6 +1,7 @@
 //! One call of a plugin: the ladder in its order, the call's budget, and what the host remembers of it.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
@@ -31,13 +32,22 @@ pub struct Call {
     abilities: &'static [Ability],
     budget: Budget,
     records: Mutex<Vec<RequestRecord>>,
+    /// Whether the credential's server was asked what is wrong: once is enough for a call.
+    has_doubted: AtomicBool,
     verdict: Mutex<Option<(u8, Verdict)>>,
 }
 
 impl Call {
     pub(crate) fn new(egress: Arc<Egress>, abilities: &'static [Ability]) -> Self {
         let budget = Budget::new(&egress.grant.limits);
-        Self { egress, abilities, budget, records: Mutex::default(), verdict: Mutex::default() }
+        Self {
+            egress,
+            abilities,
+            budget,
+            records: Mutex::default(),
+            has_doubted: AtomicBool::new(false),
+            verdict: Mutex::default(),
+        }
     }
 
     /// Sends one request of the guest, if it is granted, and answers what the guest may see of the answer.
@@ -173,7 +183,17 @@ impl Call {
                 renewed.secrets.extend(injected.secrets);
                 Ok((answer, renewed))
             }
-            _ => Ok((answer, injected)),
+            Some(_) => Ok((answer, injected)),
+            // The guest gets the answer all the same: what it makes of it counts, unless it is a failure.
+            None => {
+                if !self.has_doubted.swap(true, Ordering::Relaxed) {
+                    let doubting = credential.doubt(&injected, answer.status, &errand);
+                    if let Ok(Some(error)) = tokio::time::timeout_at(self.budget.deadline, doubting).await {
+                        self.note(Stop::Credential(error));
+                    }
+                }
+                Ok((answer, injected))
+            }
         }
     }
 

@@ -46,12 +46,21 @@ fn placeholder(kind: SettingKind) -> &'static str {
 /// # Errors
 /// The first rule that is broken, with the route or the parameter that breaks it.
 pub fn check_grant(grant: &Grant) -> Result<(), Error> {
+    if let Some(certificate) = &grant.tls_certificate {
+        certificate.key.parse::<crate::Source>()?;
+        crate::certificate::certificate_facts(&certificate.chain)?;
+    }
     let Some(granted) = &grant.credential else {
         let none = &credential::none::KIND;
         return grant.routes.iter().try_for_each(|route| check_route(route, none, &Parameters::new()));
     };
     let kind = credential::kind(&granted.kind)?;
     credential::check_credential(&granted.kind, &granted.parameters)?;
+    if (kind.needs_certificate)(&granted.parameters) && grant.tls_certificate.is_none() {
+        return Err(
+            kind.error("logs in with the client certificate of the provider: `--tls-cert FILE --tls-key SOURCE`")
+        );
+    }
     for route in &grant.routes {
         check_route(route, kind, &granted.parameters)?;
         if kind.has_audience && !granted.audience.contains(&route.origin) {

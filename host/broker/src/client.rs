@@ -14,8 +14,11 @@ use zeroize::Zeroizing;
 
 use crate::address;
 use crate::budget::{Budget, Spent};
+use crate::cause::Cause;
+use crate::certificate::CertificateFault;
 use crate::dns::{self, Outside, Pinned};
 use crate::tls::{self, Tls};
+use crate::{Error, Sources};
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -55,11 +58,15 @@ pub(crate) enum Failure {
     /// The name or the address lies outside the origin's network class.
     Outside(NetworkClass),
     /// No connection.
-    Unreachable(String),
+    Unreachable(Cause),
     /// The server's certificate is not trusted, or the grant's certificates can't be used.
-    Untrusted(String),
+    Untrusted(Cause),
     /// The connection or the answer broke off, or was no HTTP.
-    Broken(String),
+    Broken(Cause),
+    /// The client certificate, or its key, can't be used.
+    Certificate(CertificateFault),
+    /// The key of the client certificate can't be had.
+    Source(Box<Error>),
     /// The answer is one that the broker does not read.
     Unreadable(&'static str),
     /// The body is longer than the route allows.
@@ -79,13 +86,14 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    pub(crate) fn new(grant: &Grant, dns: Option<Arc<dyn Resolve>>) -> Self {
-        Self { networks: grant.networks.clone(), dns, tls: Tls::new(grant.tls_ca.clone()), clients: Mutex::default() }
+    pub(crate) fn new(grant: &Grant, dns: Option<Arc<dyn Resolve>>, sources: Arc<dyn Sources>) -> Self {
+        Self { networks: grant.networks.clone(), dns, tls: Tls::new(grant, sources), clients: Mutex::default() }
     }
 
     /// Sends one request once and reads its answer.
     pub(crate) async fn exchange(&self, outgoing: Outgoing<'_>, limits: &Limits<'_>) -> Result<Answer, Failure> {
-        let client = self.client(outgoing.origin)?;
+        let client = tokio::time::timeout_at(limits.deadline, self.client(outgoing.origin));
+        let client = client.await.map_err(|_| Failure::Timeout)??;
         let mut request = reqwest::Request::new(outgoing.method.clone(), outgoing.url.clone());
         *request.headers_mut() = outgoing.headers;
         if !outgoing.body.is_empty() {
@@ -99,14 +107,14 @@ impl Transport {
         tokio::time::timeout_at(limits.deadline, exchange).await.map_err(|_| Failure::Timeout)?
     }
 
-    fn client(&self, origin: &str) -> Result<reqwest::Client, Failure> {
+    async fn client(&self, origin: &str) -> Result<reqwest::Client, Failure> {
         let known = self.clients.lock().unwrap_or_else(PoisonError::into_inner).get(origin).cloned();
         if let Some(client) = known {
             return Ok(client);
         }
         let class = self.networks.get(origin).copied().unwrap_or(NetworkClass::Public);
         // The connector never asks a resolver about an address, so an origin that is one is checked here.
-        let literal = match dns::host(origin).map_err(|error| Failure::Untrusted(error.to_string()))? {
+        let literal = match dns::host(origin).map_err(|error| Failure::Untrusted(Cause::Other(error.to_string())))? {
             Host::Ipv4(address) => Some(IpAddr::V4(address)),
             Host::Ipv6(address) => Some(IpAddr::V6(address)),
             Host::Domain(_) => None,
@@ -115,8 +123,12 @@ impl Transport {
             return Err(Failure::Outside(class));
         }
         let is_https = origin.starts_with("https://");
-        let tls = if is_https { self.tls.trusting() } else { tls::without_roots() };
-        let tls = tls.map_err(|error| Failure::Untrusted(error.to_string()))?;
+        let tls = if is_https { self.tls.trusting().await } else { tls::without_roots() };
+        let tls = tls.map_err(|error| match error {
+            Error::ClientCertificate(fault) => Failure::Certificate(fault),
+            Error::Tls(_) => Failure::Untrusted(Cause::Other(error.to_string())),
+            other => Failure::Source(Box::new(other)),
+        })?;
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .https_only(is_https)
@@ -137,7 +149,7 @@ impl Transport {
             .user_agent(concat!("forge/", env!("CARGO_PKG_VERSION")))
             .dns_resolver(Arc::new(Pinned { inner: dns::or_system(self.dns.as_ref()), class }))
             .build()
-            .map_err(|error| Failure::Untrusted(innermost(&error)))?;
+            .map_err(|error| Failure::Untrusted(Cause::Other(innermost(&error))))?;
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(clients.entry(origin.to_owned()).or_insert(client).clone())
     }
@@ -195,19 +207,26 @@ fn check_headers(headers: &HeaderMap) -> Result<(), Failure> {
 /// What a failure of the HTTP client means.
 fn failure(error: reqwest::Error) -> Failure {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    let mut known = None;
     while let Some(found) = cause {
         if let Some(Outside(class)) = found.downcast_ref() {
             return Failure::Outside(*class);
         }
-        if let Some(tls) = found.downcast_ref::<rustls::Error>() {
-            return Failure::Untrusted(forge_core::manifest::printable(&tls.to_string()));
-        }
+        known = known.or_else(|| Cause::of(found));
         // An I/O error names as its source not what it wraps, but the source of that.
         let wrapped = found.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         cause = wrapped.map(|inner| inner as &(dyn std::error::Error + 'static)).or_else(|| found.source());
     }
-    let why = innermost(&error);
-    if error.is_connect() { Failure::Unreachable(why) } else { Failure::Broken(why) }
+    let (is_connect, is_timeout) = (error.is_connect(), error.is_timeout());
+    match known {
+        Some(known) if known.is_distrust() => Failure::Untrusted(known),
+        // The only clock of the client's own is that of connecting.
+        None if is_timeout => Failure::Unreachable(Cause::ConnectTimeout),
+        Some(known) if is_connect || !known.may_pass() => Failure::Unreachable(known),
+        Some(known) => Failure::Broken(known),
+        None if is_connect => Failure::Unreachable(Cause::Other(innermost(&error))),
+        None => Failure::Broken(Cause::Other(innermost(&error))),
+    }
 }
 
 /// The words of the first cause, which name neither URL nor content.
@@ -224,22 +243,33 @@ fn innermost(error: &dyn std::error::Error) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn only_https_pays_for_reading_roots() {
-        let grant = crate::request::tests::grant(&["http://vault.example", "https://vault.example"]);
-        let transport = Transport::new(&grant, None);
-        transport.client("http://vault.example").unwrap();
+    struct Nothing;
+
+    #[async_trait::async_trait]
+    impl Sources for Nothing {
+        async fn read(&self, source: &crate::Source) -> Result<secrecy::SecretString, Error> {
+            Err(Error::SourceAbsent { place: source.to_string() })
+        }
+    }
+
+    fn transport(origins: &[&str]) -> Transport {
+        Transport::new(&crate::request::tests::grant(origins), None, Arc::new(Nothing))
+    }
+
+    #[tokio::test]
+    async fn only_https_pays_for_reading_roots() {
+        let transport = transport(&["http://vault.example", "https://vault.example"]);
+        transport.client("http://vault.example").await.unwrap();
         assert!(!transport.tls.is_made());
-        transport.client("https://vault.example").unwrap();
+        transport.client("https://vault.example").await.unwrap();
         assert!(transport.tls.is_made());
     }
 
-    #[test]
-    fn a_client_is_made_once_per_origin() {
-        let grant = crate::request::tests::grant(&["http://a.example", "http://b.example"]);
-        let transport = Transport::new(&grant, None);
+    #[tokio::test]
+    async fn a_client_is_made_once_per_origin() {
+        let transport = transport(&["http://a.example", "http://b.example"]);
         for origin in ["http://a.example", "http://b.example", "http://a.example"] {
-            transport.client(origin).unwrap();
+            transport.client(origin).await.unwrap();
         }
         assert_eq!(transport.clients.lock().unwrap().len(), 2);
     }

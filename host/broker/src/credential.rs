@@ -15,8 +15,11 @@ use tokio::time::Instant;
 
 use crate::client::Transport;
 use crate::request::Parsed;
+use crate::tokens::GrantTokens;
 use crate::{Error, Source, Sources};
 
+mod basic;
+mod bearer;
 mod header;
 mod held;
 pub(crate) mod none;
@@ -26,7 +29,7 @@ mod vault_token;
 pub type Parameters = BTreeMap<String, String>;
 
 /// The kinds there are.
-static KINDS: [&CredentialKind; 3] = [&header::KIND, &none::KIND, &vault_token::KIND];
+static KINDS: [&CredentialKind; 5] = [&basic::KIND, &bearer::KIND, &header::KIND, &none::KIND, &vault_token::KIND];
 
 /// What a kind of credential is, before there is one.
 pub(crate) struct CredentialKind {
@@ -34,12 +37,16 @@ pub(crate) struct CredentialKind {
     /// Names of the parameters that are sources, and of the ones that are not.
     pub(crate) sources: &'static [&'static str],
     pub(crate) settings: &'static [&'static str],
-    /// Sources that are tried when a person names none, for the first parameter of `sources`; `~` is the home directory.
-    pub(crate) usual_sources: &'static [&'static str],
+    /// Names of the parameters that may be either: a value with a `:` in it is a source.
+    pub(crate) either: &'static [&'static str],
+    /// Sources that are tried when a person names none; `~` is the home directory.
+    pub(crate) usual_sources: &'static [UsualSources],
     /// Whether it goes only to the origins recorded with it.
     pub(crate) has_audience: bool,
     /// Whether a `:` in a path segment starts an action, as in Google's APIs.
     pub(crate) colon_is_action: bool,
+    /// Whether it logs in with the provider's client certificate, so that there has to be one.
+    pub(crate) needs_certificate: fn(&Parameters) -> bool,
     /// Checks the parameters; their names have been checked already, and sources for being sources.
     pub(crate) check: fn(&Parameters) -> Result<(), Error>,
     /// Whether the credential itself travels in this header.
@@ -52,12 +59,22 @@ pub(crate) struct CredentialKind {
     pub(crate) open: fn(Material) -> Result<Arc<dyn Credential>, Error>,
 }
 
+/// Where a parameter is usually found.
+pub(crate) struct UsualSources {
+    /// The `method` for which this counts; `None` where none is given.
+    pub(crate) method: Option<&'static str>,
+    pub(crate) parameter: &'static str,
+    pub(crate) places: &'static [&'static str],
+}
+
 /// What a credential is made of.
 pub(crate) struct Material {
     pub(crate) parameters: Parameters,
     pub(crate) audience: Vec<String>,
     pub(crate) sources: Arc<dyn Sources>,
     pub(crate) transport: Arc<Transport>,
+    /// Keeps the tokens of this grant's logins between processes, where the user lets it.
+    pub(crate) tokens: Option<GrantTokens>,
 }
 
 /// On whose time a credential works, and who remembers what it sent.
@@ -94,6 +111,12 @@ pub(crate) trait Credential: Send + Sync {
         errand: &Errand<'_>,
     ) -> Result<Option<Injection>, Error>;
 
+    /// After a 401 or 403 that renewing did not change: what is wrong with the credential itself, if its server says that
+    /// it does not know it; `None` where only this request is denied, or where nobody can tell.
+    async fn doubt(&self, _used: &Injection, _status: u16, _errand: &Errand<'_>) -> Option<Error> {
+        None
+    }
+
     /// Whom it speaks for, asked of the server; `None` where its kind can't tell.
     async fn identity(&self, errand: &Errand<'_>) -> Result<Option<String>, Error>;
 }
@@ -109,18 +132,25 @@ pub(crate) fn kind(name: &str) -> Result<&'static CredentialKind, Error> {
     known.ok_or_else(|| Error::UnknownKind(crate::denial::shown(name)))
 }
 
-/// The parameter that a source without a name means, and the sources that are tried for it when a person names none:
+/// The parameter that a credential is still without, and the sources that are tried for it when a person names none:
 /// `("token", ["env:VAULT_TOKEN", "file:~/.vault-token"])`. The caller fills in the home directory for `~`.
 ///
-/// `None` for a kind that is unknown or has no source.
-pub fn usual_sources(kind: &str) -> Option<(&'static str, &'static [&'static str])> {
+/// `None` where the parameter is given, and for a kind or a method that has no usual sources.
+pub fn usual_sources(kind: &str, parameters: &Parameters) -> Option<(&'static str, &'static [&'static str])> {
     let kind = KINDS.iter().find(|known| known.name == kind)?;
-    Some((kind.sources.first()?, kind.usual_sources))
+    let method = parameters.get("method").map(String::as_str);
+    let usual = kind.usual_sources.iter().find(|usual| usual.method == method)?;
+    (!parameters.contains_key(usual.parameter)).then_some((usual.parameter, usual.places))
 }
 
-/// Whether a parameter of a kind is a source, for which a person may also write `prompt`.
-pub fn is_source_parameter(kind: &str, name: &str) -> bool {
-    KINDS.iter().any(|known| known.name == kind && known.sources.contains(&name))
+/// All sources that are tried without being named, of every kind: places that hold credentials, whoever uses them.
+pub fn every_usual_source() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().flat_map(|kind| kind.usual_sources).flat_map(|usual| usual.places).copied()
+}
+
+/// Whether this value of a parameter is a source, for which a person may also write `prompt` and relative paths.
+pub fn is_source_parameter(kind: &str, name: &str, value: &str) -> bool {
+    KINDS.iter().any(|known| known.name == kind && known.is_source(name, value))
 }
 
 /// Reads `KIND[,NAME=VALUE]...`, as `--credential` takes it; a part that is a source alone is the kind's main one.
@@ -135,8 +165,7 @@ pub fn parse_credential(text: &str) -> Result<(String, Parameters), Error> {
     let kind = kind(parts.next().unwrap_or_default())?;
     let mut parameters = Parameters::new();
     for part in parts {
-        let named =
-            part.split_once('=').filter(|(name, _)| kind.settings.contains(name) || kind.sources.contains(name));
+        let named = part.split_once('=').filter(|(name, _)| kind.parameters().any(|known| known == *name));
         let is_source = part == "prompt" || ["env:", "file:", "store:"].iter().any(|scheme| part.starts_with(scheme));
         let (name, value) = match (named, kind.sources.first()) {
             (Some((name, value)), _) => (name, value),
@@ -157,9 +186,9 @@ pub fn parse_credential(text: &str) -> Result<(String, Parameters), Error> {
 pub fn check_credential(kind: &str, parameters: &Parameters) -> Result<(), Error> {
     let kind = self::kind(kind)?;
     for (name, value) in parameters {
-        if kind.sources.contains(&name.as_str()) {
+        if kind.is_source(name, value) {
             value.parse::<Source>()?;
-        } else if !kind.settings.contains(&name.as_str()) {
+        } else if !kind.parameters().any(|known| known == name) {
             return Err(kind.error(format!("has the parameters {}", kind.parameter_names())));
         }
     }
@@ -172,8 +201,16 @@ impl CredentialKind {
         Error::Parameter { kind: self.name, rule: rule.into() }
     }
 
+    fn parameters(&self) -> impl Iterator<Item = &'static str> {
+        self.sources.iter().chain(self.either).chain(self.settings).copied()
+    }
+
+    fn is_source(&self, name: &str, value: &str) -> bool {
+        self.sources.contains(&name) || (self.either.contains(&name) && value.contains(':'))
+    }
+
     fn parameter_names(&self) -> String {
-        let names: Vec<String> = self.sources.iter().chain(self.settings).map(|name| format!("`{name}`")).collect();
+        let names: Vec<String> = self.parameters().map(|name| format!("`{name}`")).collect();
         if names.is_empty() { "none".to_owned() } else { names.join(", ") }
     }
 
@@ -224,12 +261,12 @@ mod tests {
 
     #[test]
     fn the_usual_sources_are_sources() {
-        for name in kinds() {
-            let Some((parameter, usual)) = usual_sources(name) else { continue };
-            assert!(is_source_parameter(name, parameter));
-            for source in usual {
-                assert!(source.replace('~', "/home/u").parse::<Source>().is_ok(), "{source}");
-            }
+        for (kind, usual) in KINDS.iter().flat_map(|kind| kind.usual_sources.iter().map(move |usual| (kind, usual))) {
+            assert!(is_source_parameter(kind.name, usual.parameter, ""), "{}", usual.parameter);
+        }
+        assert!(every_usual_source().count() >= 2);
+        for source in every_usual_source() {
+            assert!(source.replace('~', "/home/u").parse::<Source>().is_ok(), "{source}");
         }
     }
 }

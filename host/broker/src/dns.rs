@@ -10,6 +10,7 @@ use url::{Host, Url};
 
 use crate::Error;
 use crate::address::{self, Place};
+use crate::cause::Cause;
 
 /// How many addresses of one name are looked at: more than any real name has.
 const MOST: usize = 64;
@@ -23,11 +24,17 @@ struct System;
 impl Resolve for System {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.take(MOST).collect();
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(|_| Unresolved)?;
+            let found: Vec<SocketAddr> = found.take(MOST).collect();
             Ok(Box::new(found.into_iter()) as Addrs)
         })
     }
 }
+
+/// The system knows no address of a name; why not is told in no way that a program could rely on.
+#[derive(Debug, thiserror::Error)]
+#[error("the name was not found")]
+pub(crate) struct Unresolved;
 
 /// The given resolver, or the system's.
 pub(crate) fn or_system(given: Option<&Arc<dyn Resolve>>) -> Arc<dyn Resolve> {
@@ -102,18 +109,21 @@ pub async fn network_class(origin: &str, dns: Option<&Arc<dyn Resolve>>) -> Resu
 }
 
 async fn lookup(origin: &str, name: &str, dns: Option<&Arc<dyn Resolve>>) -> Result<Vec<IpAddr>, Error> {
-    let unreachable = |why: String| Error::Unreachable { origin: origin.to_owned(), why };
-    let name: Name = name.parse().map_err(|_| unreachable("its name is no host name".to_owned()))?;
+    let unreachable = |cause: Cause| Error::Unreachable { origin: origin.to_owned(), cause };
+    let name: Name = name.parse().map_err(|_| unreachable(Cause::Other("its name is no host name".to_owned())))?;
     let resolving = or_system(dns).resolve(name);
     let found = tokio::time::timeout(PATIENCE, resolving)
         .await
         .map_err(|_| Error::Timeout { origin: origin.to_owned() })?
-        .map_err(|error| unreachable(forge_core::manifest::printable(&error.to_string())))?;
+        .map_err(|error| {
+            let other = || Cause::Other(forge_core::manifest::printable(&error.to_string()));
+            unreachable(Cause::of(&*error).unwrap_or_else(other))
+        })?;
     let mut addresses: Vec<IpAddr> = found.take(MOST).map(|found| found.ip()).collect();
     addresses.sort();
     addresses.dedup();
     if addresses.is_empty() {
-        return Err(unreachable("its name has no address".to_owned()));
+        return Err(unreachable(Cause::NameNotFound));
     }
     Ok(addresses)
 }

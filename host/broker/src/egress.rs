@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::client::Transport;
 use crate::credential::{self, Credential, CredentialKind, Errand, Material, Parameters};
 use crate::retry::Retries;
+use crate::tokens::{GrantTokens, Tokens};
 use crate::{Call, Error, Sources, check};
 
 /// How long learning an identity may take.
@@ -25,6 +26,8 @@ const IN_FLIGHT: usize = 8;
 pub struct Options {
     /// Reads the sources of credentials.
     pub sources: Arc<dyn Sources>,
+    /// Keeps the tokens that logins give between processes; without it each process logs in by itself.
+    pub tokens: Option<Arc<dyn Tokens>>,
     /// Resolves names in place of the system; the address check applies to its answers too.
     pub dns: Option<Arc<dyn Resolve>>,
     /// How often and after how long a request is sent again.
@@ -32,9 +35,9 @@ pub struct Options {
 }
 
 impl Options {
-    /// The system's resolver and the usual retries.
+    /// The system's resolver, the usual retries, and no tokens kept.
     pub fn new(sources: Arc<dyn Sources>) -> Self {
-        Self { sources, dns: None, retries: Retries::default() }
+        Self { sources, tokens: None, dns: None, retries: Retries::default() }
     }
 }
 
@@ -75,12 +78,14 @@ impl Egress {
             Some(granted) => (credential::kind(&granted.kind)?, granted.parameters.clone(), granted.audience.clone()),
             None => (&credential::none::KIND, Parameters::new(), Vec::new()),
         };
-        let transport = Arc::new(Transport::new(grant, options.dns.clone()));
+        let transport = Arc::new(Transport::new(grant, options.dns.clone(), Arc::clone(&options.sources)));
+        let tokens = options.tokens.as_ref().filter(|_| !grant.no_token_cache);
         let credential = (kind.open)(Material {
             parameters: parameters.clone(),
             audience,
             sources: Arc::clone(&options.sources),
             transport: Arc::clone(&transport),
+            tokens: tokens.map(|tokens| GrantTokens::new(Arc::clone(tokens), grant)),
         })?;
         Ok(Arc::new(Self {
             grant: grant.clone(),

@@ -2,6 +2,12 @@
 
 use forge_core::Kind;
 
+use crate::cause::Cause;
+use crate::certificate::CertificateFault;
+
+/// What to do about a server that does not answer in time.
+pub(crate) const SLOW: &str = "try again; if it stays, look for a firewall on the way, or at the server's own load";
+
 /// Why the broker can't do what the host asked of it. No text holds a secret, nor what a server answered.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -73,13 +79,16 @@ pub enum Error {
         what: String,
     },
     /// The network between the host and the server failed.
-    #[error("`{origin}` can't be reached: {why}")]
+    #[error("`{origin}` {}: {cause}", if cause.is_distrust() { "is not trusted" } else { "can't be reached" })]
     Unreachable {
         /// The origin.
         origin: String,
         /// What stopped it.
-        why: String,
+        cause: Cause,
     },
+    /// The client certificate or its key can't be used.
+    #[error(transparent)]
+    ClientCertificate(#[from] CertificateFault),
     /// It took longer than the call may.
     #[error("`{origin}` did not answer in time")]
     Timeout {
@@ -97,6 +106,30 @@ pub enum Error {
         what: &'static str,
         /// The HTTP status.
         status: u16,
+    },
+    /// The server does not know the token that was given to it.
+    #[error(
+        "`{origin}` does not accept the `{kind}` from `{place}`: it answered {status} to the token's lookup of itself"
+    )]
+    NotAccepted {
+        /// The kind of credential.
+        kind: &'static str,
+        /// The origin.
+        origin: String,
+        /// The credential's source as it is written.
+        place: String,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// A wrapping token could not be opened, or must not be.
+    #[error("the wrapping token at `{place}` {what} (`{origin}`)")]
+    Unwrapping {
+        /// The origin that was asked.
+        origin: String,
+        /// The wrapping token's source as it is written.
+        place: String,
+        /// What is wrong with it.
+        what: Unwrapping,
     },
     /// The server can't answer the login now.
     #[error("`{origin}` answered {status} to the {what} of `{kind}`")]
@@ -122,6 +155,20 @@ pub enum Error {
     },
 }
 
+/// What is wrong with a wrapping token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unwrapping {
+    /// The server does not know it any more.
+    #[error("was opened before, or has expired")]
+    Spent,
+    /// It wraps something else than what this login makes.
+    #[error("does not wrap what its auth method makes as a secret id")]
+    Elsewhere,
+    /// Forge itself has opened it.
+    #[error("was opened by forge before, and the login that it bought is over")]
+    Own,
+}
+
 impl Error {
     /// The kind of failure, which decides audit token and exit code.
     pub fn kind(&self) -> Kind {
@@ -133,7 +180,11 @@ impl Error {
             Self::SourceAbsent { .. }
             | Self::SourceUnreadable { .. }
             | Self::SourceContent { .. }
-            | Self::Rejected { .. } => Kind::Unauthenticated,
+            | Self::Rejected { .. }
+            | Self::NotAccepted { .. }
+            | Self::Unwrapping { .. } => Kind::Unauthenticated,
+            Self::ClientCertificate(fault) if fault.is_out_of_date() => Kind::Unauthenticated,
+            Self::ClientCertificate(_) => Kind::InvalidRequest,
             Self::Audience { .. } | Self::Network { .. } => Kind::NotGranted,
             Self::Unreachable { .. } | Self::Unavailable { .. } => Kind::Unavailable,
             Self::Timeout { .. } => Kind::Timeout,
@@ -158,6 +209,17 @@ impl Error {
                 "renew the credential: it is expired, revoked or not valid there".to_owned()
             }
             Self::Rejected { .. } => "check the role and the secret that log in".to_owned(),
+            Self::NotAccepted { place, .. } => format!(
+                "it is expired, revoked or another server's: put a new one at `{place}` (a token whose policies keep it from `auth/token/lookup-self` gets this answer too)"
+            ),
+            Self::Unwrapping { what: Unwrapping::Own, place, .. } => format!("put a new wrapping token at `{place}`"),
+            Self::Unwrapping { .. } => {
+                "somebody else may have opened it: find out who (the server's audit log tells) before you trust what it held, then ask for a new one"
+                    .to_owned()
+            }
+            Self::ClientCertificate(fault) => fault.hint(),
+            Self::Unreachable { origin, cause } => return cause.hint(origin),
+            Self::Timeout { .. } => SLOW.to_owned(),
             Self::Network { .. } => "add the provider again if its server has moved to another network".to_owned(),
             Self::Unavailable { status: 503, .. } => "the server may be sealed or starting; try again later".to_owned(),
             _ => return None,

@@ -8,6 +8,8 @@
 mod address;
 mod budget;
 mod call;
+mod cause;
+mod certificate;
 mod check;
 mod client;
 mod credential;
@@ -21,16 +23,22 @@ mod retry;
 mod route;
 mod source;
 mod tls;
+mod tokens;
 mod verdict;
 
 pub use call::Call;
+pub use cause::Cause;
+pub use certificate::{CertificateFacts, CertificateFault, certificate_facts, check_certificate};
 pub use check::{check_grant, check_manifest};
-pub use credential::{Parameters, check_credential, is_source_parameter, kinds, parse_credential, usual_sources};
+pub use credential::{
+    Parameters, check_credential, every_usual_source, is_source_parameter, kinds, parse_credential, usual_sources,
+};
 pub use dns::network_class;
 pub use egress::{Egress, Options};
-pub use error::Error;
+pub use error::{Error, Unwrapping};
 pub use request::{Request, Response};
 pub use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 pub use retry::Retries;
 pub use source::{Source, Sources};
+pub use tokens::Tokens;
 pub use verdict::{Refusal, Verdict};

@@ -41,7 +41,7 @@ impl Retries {
             Ok(answer) if matches!(answer.status, 429 | 500 | 502 | 503 | 504) => {
                 retry_after(&answer.headers, Timestamp::now())
             }
-            Err(Failure::Unreachable(_) | Failure::Broken(_)) => None,
+            Err(Failure::Unreachable(cause) | Failure::Broken(cause)) if cause.may_pass() => None,
             _ => return None,
         };
         let at = usize::try_from(attempts.checked_sub(1)?).ok()?;
@@ -74,6 +74,7 @@ fn spread(pause: Duration) -> Duration {
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
+    use crate::cause::Cause;
 
     fn answer(status: u16, after: Option<&str>) -> Result<Answer, Failure> {
         let mut headers = HeaderMap::new();
@@ -92,14 +93,19 @@ mod tests {
         for status in [200, 204, 301, 400, 401, 403, 404, 409, 412, 501] {
             assert_eq!(Retries::default().pause(1, &answer(status, None), soon()), None, "{status}");
         }
-        for failure in [Failure::Timeout, Failure::TooLarge, Failure::Untrusted(String::new())] {
+        for failure in [
+            Failure::Timeout,
+            Failure::TooLarge,
+            Failure::Untrusted(Cause::Expired),
+            Failure::Unreachable(Cause::NotTls),
+        ] {
             assert_eq!(Retries::default().pause(1, &Err(failure), soon()), None);
         }
     }
 
     #[tokio::test]
     async fn there_are_three_attempts_in_all() {
-        for outcome in [answer(503, None), answer(429, None), Err(Failure::Unreachable(String::new()))] {
+        for outcome in [answer(503, None), answer(429, None), Err(Failure::Unreachable(Cause::Refused))] {
             assert!(Retries::default().pause(1, &outcome, soon()).is_some());
             assert!(Retries::default().pause(2, &outcome, soon()).is_some());
             assert!(Retries::default().pause(3, &outcome, soon()).is_none());

@@ -59,6 +59,7 @@ impl Stop {
             Self::Denied(_) | Self::Failed(_, Failure::Outside(_)) => "denied",
             Self::Credential(_) => "credential",
             Self::Reflected(_) => "credential-reflected",
+            Self::Failed(_, Failure::Certificate(_) | Failure::Source(_)) => "credential",
             Self::Failed(_, Failure::Spent(_)) => "budget",
             Self::Failed(_, Failure::TooLarge) => "too-large",
             Self::Failed(_, Failure::Timeout) => "timeout",
@@ -68,9 +69,9 @@ impl Stop {
 
     /// Its rank (the lowest is the worst), what the host says of it, and what the guest hears.
     pub(crate) fn judged(self, grant: &Grant) -> (u8, Verdict, Refusal) {
-        let unreachable = |origin: &str, what: String| {
+        let unreachable = |origin: &str, what: String, hint| {
             let what = format!("`{origin}` {what}");
-            (6, Verdict { kind: Kind::Unavailable, what: what.clone(), hint: None }, Refusal::Unreachable(what))
+            (6, Verdict { kind: Kind::Unavailable, what: what.clone(), hint }, Refusal::Unreachable(what))
         };
         match self {
             Self::Reflected(origin) => {
@@ -101,12 +102,21 @@ impl Stop {
             }
             Self::Failed(origin, Failure::Timeout) => {
                 let what = format!("`{origin}` did not answer in the time that one call has");
-                (5, Verdict { kind: Kind::Timeout, what, hint: None }, Refusal::Timeout)
+                let hint = Some(crate::error::SLOW.to_owned());
+                (5, Verdict { kind: Kind::Timeout, what, hint }, Refusal::Timeout)
             }
-            Self::Failed(origin, Failure::Unreachable(why)) => unreachable(&origin, format!("can't be reached: {why}")),
-            Self::Failed(origin, Failure::Untrusted(why)) => unreachable(&origin, format!("is not trusted: {why}")),
-            Self::Failed(origin, Failure::Broken(why)) => unreachable(&origin, format!("broke off: {why}")),
-            Self::Failed(origin, Failure::Unreadable(what)) => unreachable(&origin, what.to_owned()),
+            Self::Failed(_, Failure::Certificate(fault)) => Self::Credential(fault.into()).judged(grant),
+            Self::Failed(_, Failure::Source(error)) => Self::Credential(*error).judged(grant),
+            Self::Failed(origin, Failure::Unreachable(cause)) => {
+                unreachable(&origin, format!("can't be reached: {cause}"), cause.hint(&origin))
+            }
+            Self::Failed(origin, Failure::Untrusted(cause)) => {
+                unreachable(&origin, format!("is not trusted: {cause}"), cause.hint(&origin))
+            }
+            Self::Failed(origin, Failure::Broken(cause)) => {
+                unreachable(&origin, format!("broke off: {cause}"), cause.hint(&origin))
+            }
+            Self::Failed(origin, Failure::Unreadable(what)) => unreachable(&origin, what.to_owned(), None),
         }
     }
 }

@@ -114,7 +114,8 @@ impl App {
 
     /// The way of every operation.
     pub(crate) fn resolver(&self) -> Resolver {
-        self.resolver_over(Opener::new(&self.home, &self.config, &self.plugins, self.global.provider.clone()))
+        let opener = Opener::new(&self.home, &self.config, &self.plugins, self.global.provider.clone());
+        self.resolver_over(opener.keeping_tokens(!self.global.no_token_cache))
     }
 
     /// The same over providers that are opened elsewhere, too.

@@ -44,6 +44,9 @@ pub(crate) struct Global {
     /// Show what plugins say, too
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub(crate) verbose: bool,
+    /// Keep no token of a login on disk; with `provider add`, never for that provider
+    #[arg(long, global = true)]
+    pub(crate) no_token_cache: bool,
     /// Never ask; fail where a question would be needed
     #[arg(long, global = true)]
     pub(crate) non_interactive: bool,
@@ -156,6 +159,12 @@ pub(crate) struct Add {
     /// Trust the certificates of this PEM file, and no others
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_ca: Option<PathBuf>,
+    /// Show this certificate (PEM, those that signed it after it) to the servers, which log in by it or want one
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Where that certificate's private key is (`env:NAME`, `file:PATH`, `prompt`, `store://…`)
+    #[arg(long, value_name = "SOURCE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<String>,
     /// Leave out everything that writes or deletes
     #[arg(long)]
     pub(crate) read_only: bool,

@@ -139,6 +139,20 @@ pub(crate) fn grant(
     if grant.tls_ca.is_some() {
         row(&mut text, "trust", "only the certificates of the file given");
     }
+    if let Some(certificate) = &grant.tls_certificate {
+        let facts = forge_broker::certificate_facts(&certificate.chain);
+        let facts = facts.map_or("unreadable".to_owned(), |facts| {
+            format!("sha256 {}…, until {}", short(&facts.sha256), facts.not_after)
+        });
+        row(
+            &mut text,
+            "certificate",
+            &format!("{facts}, shown to every server above; its key from {}", certificate.key),
+        );
+    }
+    if grant.no_token_cache {
+        row(&mut text, "tokens", "none is kept between commands");
+    }
     let directories: Vec<String> = grant
         .directories
         .iter()

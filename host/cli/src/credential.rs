@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use forge_broker::{Error, Source, Sources};
 use forge_core::Kind;
+use forge_core::grant::Grant;
 use forge_core::home::{self, Home};
 use forge_core::provider::Failure;
 use forge_core::sealing::Place;
@@ -15,6 +16,7 @@ use zeroize::Zeroizing;
 use crate::environment;
 use crate::failure::{Context as _, Outcome, usage};
 use crate::printer::Printer;
+use crate::tokens::TokenFile;
 
 /// The longest credential, in bytes: service-account files have about 2,400.
 const LONGEST: u64 = 64 << 10;
@@ -46,21 +48,15 @@ pub(crate) fn completed(
     printer: &mut Printer,
 ) -> Outcome<Typed> {
     for (name, value) in &mut typed.parameters {
-        if !forge_broker::is_source_parameter(&typed.kind, name) {
+        if !forge_broker::is_source_parameter(&typed.kind, name, value) {
             continue;
         }
-        if value == "prompt" {
-            *value = prompted(home, provider, project, name, printer)?;
-        } else if let Some(path) = value.strip_prefix("file:") {
-            *value = format!("file:{}", environment::absolute(&tilde(path))?.display());
-        }
+        *value = source(value, home, (provider, project), name, printer)?;
     }
     let Err(incomplete) = forge_broker::check_credential(&typed.kind, &typed.parameters) else {
         return Ok(typed);
     };
-    let Some((name, places)) = forge_broker::usual_sources(&typed.kind)
-        .filter(|(name, places)| !places.is_empty() && !typed.parameters.contains_key(*name))
-    else {
+    let Some((name, places)) = forge_broker::usual_sources(&typed.kind, &typed.parameters) else {
         return Err(incomplete.into());
     };
     let places: Vec<String> = places.iter().map(|place| expanded(place)).collect();
@@ -77,6 +73,25 @@ pub(crate) fn completed(
         return Err(Failure::new(Kind::Unauthenticated, what).with_hint(hint));
     }
     Ok(typed)
+}
+
+/// A source that was typed for `name`, as it is recorded: with an absolute path, or where a prompt's answer is sealed.
+///
+/// The provider stands with the folder of its project, where it has one.
+pub(crate) fn source(
+    typed: &str,
+    home: &Home,
+    (provider, project): (&str, Option<&str>),
+    name: &str,
+    printer: &mut Printer,
+) -> Outcome<String> {
+    if typed == "prompt" {
+        return prompted(home, provider, project, name, printer);
+    }
+    match typed.strip_prefix("file:") {
+        Some(path) => Ok(format!("file:{}", environment::absolute(&tilde(path))?.display())),
+        None => Ok(typed.to_owned()),
+    }
 }
 
 fn tilde(path: &str) -> PathBuf {
@@ -128,9 +143,15 @@ fn prompted(home: &Home, provider: &str, project: Option<&str>, name: &str, prin
     Ok(format!("sealed:{id}"))
 }
 
-/// Removes what was asked for when a provider was added.
-pub(crate) fn forget(home: &Home, parameters: &BTreeMap<String, String>) -> Outcome {
-    for id in parameters.values().filter_map(|value| value.strip_prefix("sealed:")) {
+/// All sources of a grant: of its credential, and of its certificate's key.
+pub(crate) fn sources(grant: &Grant) -> impl Iterator<Item = &String> {
+    let credential = grant.credential.iter().flat_map(|credential| credential.parameters.values());
+    credential.chain(grant.tls_certificate.iter().map(|certificate| &certificate.key))
+}
+
+/// Removes what was asked for when a provider was added, and the token that its logins gave.
+pub(crate) fn forget(home: &Home, grant: &Grant) -> Outcome {
+    for id in sources(grant).filter_map(|value| value.strip_prefix("sealed:")) {
         let path = sealed_file(home, id);
         if path.exists() {
             std::fs::remove_file(&path)
@@ -138,7 +159,7 @@ pub(crate) fn forget(home: &Home, parameters: &BTreeMap<String, String>) -> Outc
                 .context(|| "can't forget a credential".to_owned())?;
         }
     }
-    Ok(())
+    TokenFile::of(home, grant).remove().context(|| "can't forget a token".to_owned())
 }
 
 /// Reads sources: the environment, files, sealed answers, and secrets of other providers.

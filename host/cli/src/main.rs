@@ -9,6 +9,7 @@ mod environment;
 mod failure;
 mod printer;
 mod providers;
+mod tokens;
 
 use std::process::ExitCode;
 

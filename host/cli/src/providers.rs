@@ -27,6 +27,7 @@ use zeroize::Zeroizing;
 use crate::credential::Reader;
 use crate::environment;
 use crate::failure::{Context as _, Outcome, not_found};
+use crate::tokens::TokenFile;
 
 /// The plugin behind the provider `local`.
 const LOCAL_PLUGIN: &str = "file";
@@ -41,6 +42,8 @@ pub(crate) struct Opener {
     config: Arc<Config>,
     plugins: Arc<Plugins>,
     default: Option<String>,
+    /// Whether tokens of logins are kept for the next command.
+    keeps_tokens: bool,
     sandbox: Arc<OnceLock<Sandbox>>,
     /// Providers that are open already: each page of a listing and each step of a `set` goes through the same login.
     opened: Arc<Mutex<HashMap<String, Opened>>>,
@@ -56,11 +59,17 @@ impl Opener {
             config: Arc::new(config.clone()),
             plugins: Arc::clone(plugins),
             default,
+            keeps_tokens: true,
             sandbox: Arc::default(),
             opened: Arc::default(),
             egresses: Arc::default(),
             chain: Vec::new(),
         }
+    }
+
+    /// The same, which keeps tokens of logins for the next command or does not.
+    pub(crate) fn keeping_tokens(self, keeps_tokens: bool) -> Self {
+        Self { keeps_tokens, ..self }
     }
 
     /// The configured provider that a name, a plugin's id or an alias means; `None` is the built-in `local`.
@@ -229,11 +238,10 @@ impl Opener {
 
     /// Where the host looks for credentials: the usual places of each kind, and the sources of each grant.
     fn credential_sources(&self) -> Vec<String> {
-        let usual = forge_broker::kinds().filter_map(forge_broker::usual_sources).flat_map(|(_, places)| places.iter());
-        let mut sources: Vec<String> = usual.map(|place| crate::credential::expanded(place)).collect();
+        let mut sources: Vec<String> = forge_broker::every_usual_source().map(crate::credential::expanded).collect();
         for (name, config) in &self.config.providers {
-            if let Ok(Grant { credential: Some(credential), .. }) = self.recorded(name, config) {
-                sources.extend(credential.parameters.into_values());
+            if let Ok(grant) = self.recorded(name, config) {
+                sources.extend(crate::credential::sources(&grant).cloned());
             }
         }
         sources
@@ -244,7 +252,7 @@ impl Opener {
         if grant.environment.is_empty() {
             return Environment::default();
         }
-        let own = grant.credential.iter().flat_map(|credential| credential.parameters.values().cloned());
+        let own = crate::credential::sources(grant).cloned();
         let held: Vec<String> = self.credential_sources().into_iter().chain(own).collect();
         let is_credential = |name: &str| held.iter().any(|source| source.strip_prefix("env:") == Some(name));
         let variables = environment::variables().filter(|(name, _)| !is_credential(name));
@@ -256,13 +264,21 @@ impl Opener {
         if let Some(egress) = self.egresses.lock().unwrap_or_else(PoisonError::into_inner).get(&grant.provider) {
             return Ok(Arc::clone(egress));
         }
-        let mut inner = self.clone();
-        inner.chain.push(grant.provider.clone());
-        let sources = Arc::new(Reader::new(&self.home, inner));
-        let egress = Egress::open(grant, &Options::new(sources))?;
+        let mut options = Options::new(Arc::new(self.reader(grant)));
+        if self.keeps_tokens {
+            options.tokens = Some(Arc::new(TokenFile::of(&self.home, grant)));
+        }
+        let egress = Egress::open(grant, &options)?;
         let mut egresses = self.egresses.lock().unwrap_or_else(PoisonError::into_inner);
         egresses.insert(grant.provider.clone(), Arc::clone(&egress));
         Ok(egress)
+    }
+
+    /// Reads the sources of a grant.
+    pub(crate) fn reader(&self, grant: &Grant) -> Reader {
+        let mut inner = self.clone();
+        inner.chain.push(grant.provider.clone());
+        Reader::new(&self.home, inner)
     }
 
     /// Reads a secret that another provider's credential is: with policy and audit, and never in a circle.
@@ -374,6 +390,8 @@ fn own_grant(provider: &str, settings: &Settings, manifest: &Manifest) -> Outcom
         credential: None,
         networks: std::collections::BTreeMap::new(),
         tls_ca: None,
+        tls_certificate: None,
+        no_token_cache: false,
         read_only: false,
         limits: LimitsAsk::default(),
         project: None,

@@ -57,6 +57,16 @@ pub struct CredentialGrant {
     pub identity: Option<String>,
 }
 
+/// Who the host says it is when TLS is set up, for servers that want to know before they listen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientCertificate {
+    /// The chain in PEM, the provider's own certificate first.
+    pub chain: String,
+    /// Where the private key is, such as `file:/PATH`. Never the key itself.
+    pub key: String,
+}
+
 /// A directory that a provider may use, or one file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -101,6 +111,12 @@ pub struct Grant {
     /// Certificates (PEM) to trust in place of the platform's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls_ca: Option<String>,
+    /// The certificate that the host shows to every server of this provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_certificate: Option<ClientCertificate>,
+    /// Whether tokens that its logins give are never kept between processes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_token_cache: bool,
     /// Whether writes and removals were left out.
     #[serde(default)]
     pub read_only: bool,

@@ -16,9 +16,11 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
     name: "header",
     sources: &["value"],
     settings: &["name", "prefix"],
+    either: &[],
     usual_sources: &[],
     has_audience: true,
     colon_is_action: false,
+    needs_certificate: |_| false,
     check,
     is_own_header: |parameters, name| parameters.get("name").is_some_and(|own| own == name),
     forbidden: |_, _| None,
@@ -71,6 +73,7 @@ fn open(material: Material) -> Result<Arc<dyn Credential>, Error> {
     check(&material.parameters)?;
     let name = material.parameters.get("name").map(String::as_str).unwrap_or_default();
     Ok(Arc::new(Header {
+        kind: &KIND,
         name: HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| KIND.error("needs as `name` a header's name in lower case"))?,
         prefix: material.parameters.get("prefix").cloned().unwrap_or_default(),
@@ -78,16 +81,18 @@ fn open(material: Material) -> Result<Arc<dyn Credential>, Error> {
     }))
 }
 
-struct Header {
-    name: HeaderName,
-    prefix: String,
-    held: Held,
+/// One secret in one header, behind a prefix; kinds that are no more than that share it.
+pub(super) struct Header {
+    pub(super) kind: &'static CredentialKind,
+    pub(super) name: HeaderName,
+    pub(super) prefix: String,
+    pub(super) held: Held,
 }
 
 impl Header {
     fn injection(&self, reading: &Reading, is_fresh: bool) -> Result<Injection, Error> {
         let text = Zeroizing::new(format!("{}{}", self.prefix, reading.text.expose_secret()));
-        let mut value = HeaderValue::from_str(&text).map_err(|_| KIND.error("can't stand in a header"))?;
+        let mut value = HeaderValue::from_str(&text).map_err(|_| self.kind.error("can't stand in a header"))?;
         value.set_sensitive(true);
         Ok(Injection {
             headers: vec![(self.name.clone(), value)],
@@ -141,6 +146,7 @@ mod tests {
     async fn the_header_is_marked_so_that_no_log_prints_it() {
         let source = crate::Source::Environment("K".to_owned());
         let header = Header {
+            kind: &KIND,
             name: http::header::AUTHORIZATION,
             prefix: "Bearer ".to_owned(),
             held: Held::new(Arc::new(Fixed), source),

@@ -31,6 +31,16 @@ impl Held {
         Self { sources, source, last: Mutex::const_new(None) }
     }
 
+    /// The source as it is written.
+    pub(super) fn place(&self) -> String {
+        self.source.to_string()
+    }
+
+    /// Whether it is another provider's secret, which costs that provider's own requests to read.
+    pub(super) fn is_reference(&self) -> bool {
+        matches!(self.source, Source::Reference(_))
+    }
+
     /// The last reading, or the first one; and whether it was made just now.
     pub(super) async fn read(&self) -> Result<(Arc<Reading>, bool), Error> {
         let mut last = self.last.lock().await;

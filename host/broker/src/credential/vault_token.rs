@@ -1,23 +1,25 @@
-//! `vault-token`: a token for HashiCorp Vault or OpenBao, given or got by an AppRole login.
+//! `vault-token`: a token for HashiCorp Vault or OpenBao, given or got by a login.
 //!
-//! Sources: "Vault API docs" (Authentication, Namespaces, AppRole, Tokens); OpenBao's API is the same here.
+//! Sources: "Vault API docs" (Authentication, Namespaces, Tokens); OpenBao's API is the same here.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use forge_core::masking::Forms;
-use forge_core::setting::{SettingKind, origin};
 use http::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::held::Held;
-use super::{Credential, CredentialKind, Errand, Injection, Material, Parameters};
+use super::{Credential, CredentialKind, Errand, Injection, Material, UsualSources};
 use crate::Error;
 use crate::request::Parsed;
 
+mod kept;
 mod login;
+mod method;
 mod paths;
 mod wire;
+mod wrapped;
 
 use login::Login;
 use wire::Server;
@@ -29,12 +31,22 @@ const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
 
 pub(crate) static KIND: CredentialKind = CredentialKind {
     name: "vault-token",
-    sources: &["token", "role-id", "secret-id"],
-    settings: &["method", "mount", "namespace", "login-endpoint"],
-    usual_sources: &["env:VAULT_TOKEN", "file:~/.vault-token"],
+    sources: &["token", "role-id", "secret-id", "secret-id-wrapped", "password", "jwt"],
+    settings: &["method", "mount", "namespace", "login-endpoint", "username", "role"],
+    either: &[],
+    usual_sources: &[
+        UsualSources { method: None, parameter: "token", places: &["env:VAULT_TOKEN", "file:~/.vault-token"] },
+        // "Vault docs, Kubernetes auth method": where a pod finds the token of its service account.
+        UsualSources {
+            method: Some("kubernetes"),
+            parameter: "jwt",
+            places: &["file:/var/run/secrets/kubernetes.io/serviceaccount/token"],
+        },
+    ],
     has_audience: true,
     colon_is_action: false,
-    check,
+    needs_certificate: |parameters| parameters.get("method").is_some_and(|method| method == "cert"),
+    check: method::check,
     // All of Vault's own headers: token, namespace, wrapping (`x-vault-wrap-ttl`), policy overrides.
     is_own_header: |_, name| name.starts_with("x-vault-"),
     forbidden: paths::forbidden,
@@ -42,58 +54,19 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
     open,
 };
 
-fn check(parameters: &Parameters) -> Result<(), Error> {
-    let given = |name: &str| parameters.contains_key(name);
-    match parameters.get("method").map(String::as_str) {
-        None => {
-            if let Some(name) = ["role-id", "secret-id", "mount", "login-endpoint"].into_iter().find(|name| given(name))
-            {
-                return Err(KIND.error(format!("needs `method=approle` for `{name}`")));
-            }
-            KIND.source(parameters, "token")?;
-        }
-        Some("approle") => {
-            if given("token") {
-                return Err(KIND.error("gets its token by `method=approle`, so `token` can't be given"));
-            }
-            KIND.source(parameters, "role-id")?;
-        }
-        Some(_) => return Err(KIND.error("knows the method `approle`; leave `method` out for a token")),
-    }
-    for name in ["mount", "namespace"] {
-        let fits = |value: &String| SettingKind::Path.normalise(name, value).is_ok_and(|path| path == *value);
-        if !parameters.get(name).is_none_or(fits) {
-            return Err(KIND.error(format!("needs as `{name}` a path without a slash at either end")));
-        }
-    }
-    let endpoint = parameters.get("login-endpoint");
-    if !endpoint.is_none_or(|text| origin(text).is_ok_and(|one| one == *text)) {
-        return Err(
-            KIND.error("needs as `login-endpoint` an origin in lower case, such as `https://login.example.com:8200`")
-        );
-    }
-    Ok(())
-}
-
 fn open(material: Material) -> Result<Arc<dyn Credential>, Error> {
-    check(&material.parameters)?;
-    let Material { parameters, audience, sources, transport } = material;
+    method::check(&material.parameters)?;
+    let Material { parameters, audience, sources, transport, tokens } = material;
     let home = audience.first().cloned().ok_or_else(|| KIND.error("has no origin that it may be sent to"))?;
     let namespace = parameters.get("namespace").map(|namespace| HeaderValue::from_str(namespace));
     let namespace = namespace.transpose().map_err(|_| KIND.error("needs a namespace of ASCII letters"))?;
     let server = |origin: String| Server { transport: Arc::clone(&transport), origin, namespace: namespace.clone() };
-    let held = |name| Ok::<Held, Error>(Held::new(Arc::clone(&sources), KIND.source(&parameters, name)?));
-    let token = if parameters.contains_key("method") {
-        let endpoint = parameters.get("login-endpoint").cloned().unwrap_or_else(|| home.clone());
-        Token::LoggedIn(Box::new(Login::new(
-            server(home.clone()),
-            server(endpoint),
-            parameters.get("mount").cloned().unwrap_or_else(|| "approle".to_owned()),
-            held("role-id")?,
-            if parameters.contains_key("secret-id") { Some(held("secret-id")?) } else { None },
-        )))
-    } else {
-        Token::Given(held("token")?)
+    let token = match method::of(&parameters, &sources)? {
+        Some(means) => {
+            let endpoint = parameters.get("login-endpoint").cloned().unwrap_or_else(|| home.clone());
+            Token::LoggedIn(Box::new(Login::new(server(home.clone()), server(endpoint), means, tokens)))
+        }
+        None => Token::Given(Held::new(sources, KIND.source(&parameters, "token")?)),
     };
     Ok(Arc::new(VaultToken { server: server(home), token }))
 }
@@ -176,6 +149,22 @@ impl Credential for VaultToken {
         newer.map(|used| self.injection(used)).transpose()
     }
 
+    async fn doubt(&self, used: &Injection, status: u16, errand: &Errand<'_>) -> Option<Error> {
+        // A login that is refused says so by itself, and a token that it has just given is good.
+        let Token::Given(held) = &self.token else { return None };
+        if status != 403 {
+            return None;
+        }
+        let (reading, _) = held.read().await.ok().filter(|(reading, _)| reading.edition == used.edition)?;
+        match self.server.look_up(&reading.text, errand).await {
+            Err(Error::Rejected { origin, status, .. }) => {
+                Some(Error::NotAccepted { kind: KIND.name, origin, place: held.place(), status })
+            }
+            // It is known, so its policies say no; or nobody can tell just now.
+            _ => None,
+        }
+    }
+
     async fn identity(&self, errand: &Errand<'_>) -> Result<Option<String>, Error> {
         let used = self.current(errand).await?;
         self.server.look_up(&used.text, errand).await.map(Some)
@@ -190,52 +179,5 @@ mod tests {
     fn a_token_is_marked_so_that_no_log_prints_it() {
         let value = token_value(&SecretString::from("s.canary"));
         assert!(value.is_ok_and(|value| value.is_sensitive() && !format!("{value:?}").contains("canary")));
-    }
-
-    fn refused(text: &str) -> bool {
-        let parameters = text.split(',').filter_map(|pair| pair.split_once('='));
-        check(&parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()).is_err()
-    }
-
-    #[test]
-    fn a_token_or_a_login_is_given_and_never_both() {
-        for text in [
-            "token=env:T",
-            "token=env:T,namespace=team/a",
-            "method=approle,role-id=env:R",
-            "method=approle,role-id=env:R,secret-id=file:/s,mount=a/b,login-endpoint=https://l.example",
-        ] {
-            assert!(!refused(text), "{text}");
-        }
-        for text in [
-            "",
-            "namespace=a",
-            "method=approle",
-            "method=approle,secret-id=env:S",
-            "method=approle,role-id=env:R,token=env:T",
-            "token=env:T,role-id=env:R",
-            "token=env:T,mount=a",
-            "method=kubernetes,role-id=env:R",
-        ] {
-            assert!(refused(text), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_namespace_a_mount_and_an_endpoint_can_not_leave_their_place() {
-        for text in [
-            "token=env:T,namespace=../a",
-            "token=env:T,namespace=/a",
-            "token=env:T,namespace=a/",
-            "token=env:T,namespace=a//b",
-            "token=env:T,namespace=a?b",
-            "method=approle,role-id=env:R,mount=../../sys",
-            "method=approle,role-id=env:R,mount=",
-            "method=approle,role-id=env:R,login-endpoint=https://l.example/path",
-            "method=approle,role-id=env:R,login-endpoint=https://L.example",
-            "method=approle,role-id=env:R,login-endpoint=https://u:p@l.example",
-        ] {
-            assert!(refused(text), "{text}");
-        }
     }
 }

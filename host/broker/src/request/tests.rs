@@ -29,6 +29,8 @@ pub(crate) fn grant(origins: &[&str]) -> Grant {
         credential: None,
         networks: Default::default(),
         tls_ca: None,
+        tls_certificate: None,
+        no_token_cache: false,
         read_only: false,
         limits: Default::default(),
         project: None,

@@ -4,7 +4,10 @@
 #![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod answers;
+mod basic;
 mod budget;
+mod causes;
+mod kept;
 mod limits;
 mod login;
 mod network;

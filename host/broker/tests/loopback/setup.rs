@@ -65,6 +65,8 @@ pub(crate) fn grant(origin: &str) -> Grant {
         credential: None,
         networks: [(origin.to_owned(), NetworkClass::Loopback)].into(),
         tls_ca: None,
+        tls_certificate: None,
+        no_token_cache: false,
         read_only: false,
         limits: LimitsAsk { wall_ms: Some(10_000), ..LimitsAsk::default() },
         project: None,

@@ -24,8 +24,20 @@ fn serve(
     name: &str,
     versions: &[&'static rustls::SupportedProtocolVersion],
 ) -> u16 {
+    serve_until(authority, name, versions, 4096)
+}
+
+/// The same with a certificate that ends with this year.
+fn serve_until(
+    authority: &CertifiedIssuer<'static, KeyPair>,
+    name: &str,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+    last_year: i32,
+) -> u16 {
     let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, authority).unwrap();
+    let mut parameters = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    parameters.not_after = rcgen::date_time_ymd(last_year, 12, 31);
+    let certificate = parameters.signed_by(&key, authority).unwrap();
     let chain = vec![CertificateDer::from(certificate.der().to_vec())];
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -78,7 +90,16 @@ async fn the_providers_own_authority_is_trusted_and_no_other() {
 async fn a_certificate_for_another_name_is_refused() {
     let own = authority();
     let port = serve(&own, "other.example", rustls::ALL_VERSIONS);
-    assert!(refused(ask(port, Some(own.pem())).await).contains("not trusted"));
+    let text = refused(ask(port, Some(own.pem())).await);
+    assert!(text.contains("not trusted") && text.contains("another name") && text.contains("other.example"), "{text}");
+}
+
+#[tokio::test]
+async fn a_certificate_whose_time_is_over_is_refused_by_that_name() {
+    let own = authority();
+    let port = serve_until(&own, "vault.example", rustls::ALL_VERSIONS, 2001);
+    let text = refused(ask(port, Some(own.pem())).await);
+    assert!(text.contains("not trusted") && text.contains("has expired"), "{text}");
 }
 
 #[tokio::test]

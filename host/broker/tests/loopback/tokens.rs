@@ -8,6 +8,11 @@ use crate::setup::{Known, TOKEN, get, open, options_of, post, with_credential, w
 
 const NEW: &str = "s.new-token-0123456789";
 
+/// How many requests for secrets came; a token's lookup of itself is none.
+fn asked(server: &Server) -> usize {
+    server.seen().iter().filter(|seen| seen.target.starts_with("/v1/secret/")).count()
+}
+
 fn accepts(token: &'static str) -> impl Fn(&Seen, usize) -> crate::server::Reply + Send + Sync {
     move |seen, _| {
         if seen.header("x-vault-token") == Some(token) { answer(200, &[], "ok") } else { answer(403, &[], "no") }
@@ -21,10 +26,10 @@ async fn a_token_that_its_file_replaced_is_read_again_after_a_denial() {
     let grant = with_credential(&server.origin, "vault-token", &[("token", "file:/run/token")]);
     let egress = Egress::open(&grant, &options_of(known.clone())).unwrap();
     let first = egress.call().send(get(&server.origin, "/v1/secret/x")).await.unwrap();
-    assert_eq!((first.status, server.seen().len()), (403, 1), "a token read for this very request is not read again");
+    assert_eq!((first.status, asked(&server)), (403, 1), "a token read for this very request is not read again");
     known.put("file:/run/token", &format!("{NEW}\n"));
     let second = egress.call().send(get(&server.origin, "/v1/secret/x")).await.unwrap();
-    assert_eq!((second.status, server.seen().len()), (200, 3));
+    assert_eq!((second.status, asked(&server)), (200, 3));
 }
 
 #[tokio::test]
@@ -33,7 +38,7 @@ async fn a_denial_with_an_unchanged_token_reaches_the_guest_and_is_sent_once() {
     let egress = open(&with_token(&server.origin));
     for count in 1..=2 {
         let response = egress.call().send(get(&server.origin, "/v1/secret/x")).await.unwrap();
-        assert_eq!((response.status, server.seen().len()), (403, count));
+        assert_eq!((response.status, asked(&server)), (403, count));
     }
 }
 
@@ -45,7 +50,7 @@ async fn a_write_that_is_not_idempotent_is_not_replayed_with_a_new_token() {
     egress.call().send(get(&server.origin, "/v1/secret/x")).await.unwrap();
     known.put("env:T", NEW);
     let refused = egress.call().send(post(&server.origin, "/v1/secret/x", "v")).await.unwrap();
-    assert_eq!((refused.status, server.seen().len()), (403, 2));
+    assert_eq!((refused.status, asked(&server)), (403, 2));
     let next = egress.call().send(post(&server.origin, "/v1/secret/x", "v")).await.unwrap();
     assert_eq!(next.status, 200, "the next request has the new token");
 }
@@ -95,4 +100,41 @@ async fn an_identity_that_can_not_be_learnt_says_why() {
     }
     let grant = with_credential("http://127.0.0.1:1", "vault-token", &[("token", "env:UNSET")]);
     assert!(matches!(open(&grant).identity().await, Err(Error::SourceAbsent { .. })));
+}
+
+/// A server that knows the token or does not, and denies every secret; `is_blind` keeps a token from its lookup.
+async fn denying(knows: bool, is_blind: bool) -> Server {
+    Server::start(move |seen, _| match seen.target.as_str() {
+        "/v1/auth/token/lookup-self" if knows && !is_blind => answer(200, &[], r#"{"data":{"display_name":"a"}}"#),
+        _ => answer(403, &[], r#"{"errors":["permission denied"]}"#),
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_denial_says_whether_the_token_or_the_permission_is_missing() {
+    for (knows, is_blind, expected) in [(true, false, None), (false, false, Some(5)), (true, true, Some(5))] {
+        let server = denying(knows, is_blind).await;
+        let call = open(&with_token(&server.origin)).call();
+        // The guest gets the answer in each case: only what the host says of a failure differs.
+        for _ in 0..3 {
+            assert_eq!(call.send(get(&server.origin, "/v1/secret/x")).await.unwrap().status, 403);
+        }
+        let verdict = call.verdict();
+        assert_eq!(verdict.as_ref().map(|verdict| verdict.kind.exit_code()), expected, "{verdict:?}");
+        if let Some(verdict) = verdict {
+            assert!(verdict.what.contains("env:T") && verdict.what.contains(&server.origin), "{verdict:?}");
+            assert!(verdict.hint.unwrap().contains("env:T") && !verdict.what.contains(TOKEN));
+        }
+        let lookups = server.seen().iter().filter(|seen| seen.target.ends_with("lookup-self")).count();
+        assert_eq!(lookups, 1, "a call asks once");
+    }
+}
+
+#[tokio::test]
+async fn a_success_costs_no_lookup() {
+    let server = Server::start(accepts(TOKEN)).await;
+    let call = open(&with_token(&server.origin)).call();
+    call.send(get(&server.origin, "/v1/secret/x")).await.unwrap();
+    assert_eq!((server.seen().len(), call.verdict()), (1, None));
 }

@@ -171,7 +171,7 @@ fn opener(app: &App, meaning: &Layer) -> Opener {
     let mut config = app.config.clone();
     config.providers.extend(meaning.providers.clone());
     config.withheld = None;
-    Opener::new(&app.home, &config, &app.plugins, None)
+    Opener::new(&app.home, &config, &app.plugins, None).keeping_tokens(!app.global.no_token_cache)
 }
 
 /// What to do about a provider that can't be granted what it wants: a project need not wait for all of its providers.
@@ -259,8 +259,8 @@ fn forget(app: &App, folder: &Path, is_kept: impl Fn(&str) -> bool) -> Outcome {
         // What can't be read any more holds no sealed credential that could be found.
         let grant = home::read_private(&path, LONGEST_GRANT).unwrap_or_default();
         let grant = grant.and_then(|text| serde_json::from_slice::<Grant>(&text).ok());
-        if let Some(grant) = grant.and_then(|grant| grant.credential) {
-            credential::forget(&app.home, &grant.parameters)?;
+        if let Some(grant) = grant {
+            credential::forget(&app.home, &grant)?;
         }
         std::fs::remove_file(&path).map_err(|error| home::Error { what: "remove", path, why: error.to_string() })?;
     }

@@ -60,6 +60,7 @@ pub(crate) async fn run(app: &App, printer: &mut Printer, offline: bool) -> Outc
     checks.extend(plugins(app));
     checks.extend(detected(app));
     let opener = Opener::new(&app.home, &app.config, &app.plugins, None);
+    let opener = opener.keeping_tokens(!app.global.no_token_cache);
     for name in std::iter::once(LOCAL).chain(app.config.providers.keys().map(String::as_str)) {
         checks.push(Check::of(format!("provider `{name}`"), provider(app, &opener, name, offline).await));
     }

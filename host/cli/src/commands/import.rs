@@ -44,6 +44,7 @@ async fn values(app: &App, printer: &mut Printer, file: &Path, arguments: &Impor
         ("format".to_owned(), arguments.format.clone().unwrap_or_else(|| "auto".to_owned())),
     ]);
     let opener = Opener::new(&app.home, &app.config, &app.plugins, app.global.provider.clone());
+    let opener = opener.keeping_tokens(!app.global.no_token_cache);
     opener.lend(SOURCE, &settings)?;
     let resolver = app.resolver_over(opener);
     let destination = resolver.open(provider.as_deref()).await?.name;

@@ -15,6 +15,7 @@ use crate::arguments::Provider;
 use crate::failure::{Context as _, Outcome, not_found, usage};
 use crate::printer::Printer;
 use crate::providers::Opener;
+use crate::tokens::TokenFile;
 use crate::{consent, credential};
 
 pub(crate) async fn run(app: &App, printer: &mut Printer, command: Provider) -> Outcome {
@@ -28,7 +29,7 @@ pub(crate) async fn run(app: &App, printer: &mut Printer, command: Provider) -> 
 }
 
 fn opener(app: &App) -> Opener {
-    Opener::new(&app.home, &app.config, &app.plugins, None)
+    Opener::new(&app.home, &app.config, &app.plugins, None).keeping_tokens(!app.global.no_token_cache)
 }
 
 /// A grant as JSON: everything in it but certificates is for people to read.
@@ -38,6 +39,13 @@ pub(super) fn as_json(grant: &Grant) -> Json {
         fields.shift_remove("schema_version");
         fields.shift_remove("tls_ca");
         fields.insert("private_ca".to_owned(), json!(grant.tls_ca.is_some()));
+        if let Some(certificate) = &grant.tls_certificate {
+            let facts = forge_broker::certificate_facts(&certificate.chain).ok();
+            let until = facts.as_ref().map(|facts| facts.not_after.to_string());
+            let sha256 = facts.map(|facts| facts.sha256);
+            let shown = json!({ "sha256": sha256, "expires_at": until, "key": certificate.key });
+            fields.insert("tls_certificate".to_owned(), shown);
+        }
     }
     object
 }
@@ -117,8 +125,11 @@ fn remove(app: &App, printer: &mut Printer, name: &str, yes: bool) -> Outcome {
     let file = app.home.grant_file(name);
     // What can't be read any more holds no sealed credential that could be found.
     let grant = home::read_private(&file, 1 << 20)?.and_then(|text| serde_json::from_slice::<Grant>(&text).ok());
-    if let Some(grant) = grant.and_then(|grant| grant.credential) {
-        credential::forget(&app.home, &grant.parameters).context(tried)?;
+    if let Some(grant) = grant {
+        credential::forget(&app.home, &grant).context(tried)?;
+    }
+    if forge_core::reference::is_name(name) {
+        TokenFile::new(&app.home, name).remove().context(tried)?;
     }
     edit(app, |document| {
         if let Some(providers) = document.get_mut("providers").and_then(|item| item.as_table_like_mut()) {

@@ -60,6 +60,8 @@ fn grant(read_only: bool) -> Grant {
         environment: Vec::new(),
         credential: None,
         tls_ca: None,
+        tls_certificate: None,
+        no_token_cache: false,
         read_only,
         limits: LimitsAsk::default(),
         project: None,

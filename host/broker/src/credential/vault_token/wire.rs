@@ -36,9 +36,11 @@ pub(super) struct Lease {
     /// `None` for a token that does not expire.
     pub(super) life: Option<Duration>,
     pub(super) is_renewable: bool,
+    /// Whether the server counts how often it is used.
+    pub(super) is_counted: bool,
 }
 
-/// "Vault API docs, AppRole: Login With AppRole" and "Tokens: Renew a Token (Self)".
+/// "Vault API docs, AppRole: Login With AppRole", the same of each other method, and "Tokens: Renew a Token (Self)".
 #[derive(Deserialize)]
 struct Authenticated {
     auth: Auth,
@@ -51,6 +53,30 @@ struct Auth {
     lease_duration: u64,
     #[serde(default)]
     renewable: bool,
+    #[serde(default)]
+    num_uses: u64,
+}
+
+/// "Vault API docs, System backend: /sys/wrapping/lookup".
+#[derive(Deserialize)]
+struct Wrapping {
+    data: Wrap,
+}
+
+#[derive(Deserialize)]
+struct Wrap {
+    creation_path: String,
+}
+
+/// "Vault API docs, System backend: /sys/wrapping/unwrap", of an answer of "AppRole: Generate New Secret ID".
+#[derive(Deserialize)]
+struct Unwrapped {
+    data: SecretId,
+}
+
+#[derive(Deserialize)]
+struct SecretId {
+    secret_id: String,
 }
 
 /// "Vault API docs, Tokens: Lookup a Token (Self)". The answer holds the token itself; only these fields are read.
@@ -74,23 +100,27 @@ struct Holder {
 }
 
 impl Server {
-    /// Logs in by AppRole at the auth method mounted at `mount`.
-    pub(super) async fn log_in(
-        &self,
-        mount: &str,
-        role_id: &SecretString,
-        secret_id: Option<&SecretString>,
-        errand: &Errand<'_>,
-    ) -> Result<Lease, Error> {
-        let mut body = serde_json::Map::new();
-        body.insert("role_id".to_owned(), role_id.expose_secret().into());
-        if let Some(secret_id) = secret_id {
-            body.insert("secret_id".to_owned(), secret_id.expose_secret().into());
-        }
-        let body = Zeroizing::new(serde_json::Value::Object(body).to_string());
-        let path = format!("auth/{mount}/login");
-        let answer = self.ask("login", Method::POST, &path, None, body.as_bytes(), errand).await?;
+    /// Logs in at a path below `/v1/` with a body of JSON.
+    pub(super) async fn log_in(&self, path: &str, body: &str, errand: &Errand<'_>) -> Result<Lease, Error> {
+        let answer = self.ask("login", Method::POST, path, None, body.as_bytes(), errand).await?;
         self.lease("login", &answer)
+    }
+
+    /// The path at which a wrapping token was made; a rejection for one that is spent or expired.
+    pub(super) async fn wrapped_at(&self, token: &SecretString, errand: &Errand<'_>) -> Result<String, Error> {
+        const WHAT: &str = "wrapping lookup";
+        let body = Zeroizing::new(serde_json::json!({ "token": token.expose_secret() }).to_string());
+        let answer = self.ask(WHAT, Method::POST, "sys/wrapping/lookup", None, body.as_bytes(), errand).await?;
+        let Wrapping { data } = serde_json::from_slice(&answer.body).map_err(|_| self.protocol(WHAT))?;
+        Ok(data.creation_path)
+    }
+
+    /// Opens a wrapping token, which works once, and takes the secret id out of it.
+    pub(super) async fn unwrap(&self, token: &SecretString, errand: &Errand<'_>) -> Result<SecretString, Error> {
+        const WHAT: &str = "unwrapping";
+        let answer = self.ask(WHAT, Method::POST, "sys/wrapping/unwrap", Some(token), b"{}", errand).await?;
+        let Unwrapped { data } = serde_json::from_slice(&answer.body).map_err(|_| self.protocol(WHAT))?;
+        Ok(SecretString::from(data.secret_id))
     }
 
     /// Renews a token by itself; the answer's token is the same one.
@@ -129,6 +159,7 @@ impl Server {
             // A server may say anything; a life beyond ten years is as good as one.
             life: (auth.lease_duration > 0).then(|| Duration::from_secs(auth.lease_duration.min(LONGEST_LIFE))),
             is_renewable: auth.renewable,
+            is_counted: auth.num_uses > 0,
         })
     }
 
@@ -190,9 +221,11 @@ impl Server {
                 origin,
                 what: format!("leads to addresses outside the `{class}` network it was granted for"),
             },
-            Failure::Unreachable(why) | Failure::Untrusted(why) | Failure::Broken(why) => {
-                Error::Unreachable { origin, why }
+            Failure::Unreachable(cause) | Failure::Untrusted(cause) | Failure::Broken(cause) => {
+                Error::Unreachable { origin, cause }
             }
+            Failure::Certificate(fault) => Error::ClientCertificate(fault),
+            Failure::Source(error) => *error,
             Failure::Timeout | Failure::Spent(_) => Error::Timeout { origin },
             Failure::Unreadable(_) | Failure::TooLarge => self.protocol(what),
         }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use forge_core::Kind;
 use forge_core::config::{LOCAL, Owner};
-use forge_core::grant::{Asks, CredentialGrant, Grant, PluginPin, SCHEMA_VERSION};
+use forge_core::grant::{Asks, ClientCertificate, CredentialGrant, Grant, PluginPin, SCHEMA_VERSION};
 use forge_core::home;
 use forge_core::manifest::Manifest;
 use forge_core::provider::{CallLog, Failure, SecretProvider as _};
@@ -125,6 +125,8 @@ pub(in crate::commands) async fn propose(
         credential,
         networks,
         tls_ca: arguments.tls_ca.as_deref().map(certificates).transpose()?,
+        tls_certificate: client_certificate(app, printer, arguments, project)?,
+        no_token_cache: app.global.no_token_cache,
         read_only: arguments.read_only,
         limits: manifest.limits,
         project: project.map(str::to_owned),
@@ -140,6 +142,9 @@ pub(in crate::commands) async fn propose(
 
 /// Lets the plugin discover what is missing, and learns whom the credential speaks for; answers what a person must know.
 pub(in crate::commands) async fn settle(opener: &Opener, found: &Found, grant: &mut Grant) -> Outcome<Vec<String>> {
+    check_certificate(opener, grant).await?;
+    // Where what follows fails, a token that was got stays kept: it may have cost a secret of one use, and only the same
+    // credential of the same name can use it.
     let provider = opener.assemble(found, grant)?;
     let mut notes = discover(&provider, found, grant).await?;
     // Through the same way out, so that a login with a secret of one use is not made twice.
@@ -201,6 +206,35 @@ fn certificates(path: &Path) -> Outcome<String> {
     let real = std::fs::canonicalize(&path).map_err(|_| missing())?;
     let pem = home::read(&real, LONGEST_CA)?.ok_or_else(missing)?;
     String::from_utf8(pem).map_err(|_| usage(format!("`{}` is no PEM file", path.display())))
+}
+
+/// The certificate that the servers are shown, and where its key is.
+fn client_certificate(
+    app: &App,
+    printer: &mut Printer,
+    arguments: &Add,
+    project: Option<&str>,
+) -> Outcome<Option<ClientCertificate>> {
+    let (Some(path), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) else { return Ok(None) };
+    let chain = certificates(path)?;
+    // A file with the key in it is common, and a grant is no place for a key.
+    let is_own = |line: &str| line.starts_with("-----BEGIN") && line.contains("PRIVATE KEY");
+    if chain.lines().any(is_own) {
+        return Err(usage(format!("`{}` holds a private key beside the certificate", path.display()))
+            .with_hint("put the certificates into a file of their own; the key stays where `--tls-key` finds it"));
+    }
+    forge_broker::certificate_facts(&chain)?;
+    let key = credential::source(key, &app.home, (&arguments.name, project), "tls-key", printer)?;
+    key.parse::<forge_broker::Source>()?;
+    Ok(Some(ClientCertificate { chain, key }))
+}
+
+/// Says now, rather than at the first request, that a certificate and its key can't be used.
+async fn check_certificate(opener: &Opener, grant: &Grant) -> Outcome {
+    match &grant.tls_certificate {
+        Some(certificate) => Ok(forge_broker::check_certificate(certificate, &opener.reader(grant)).await?),
+        None => Ok(()),
+    }
 }
 
 /// The credential: typed, or of the kind that the manifest asks for at one of its usual places.

@@ -1,0 +1,59 @@
+//! The seam through which tokens that logins gave outlive a process.
+
+use std::sync::Arc;
+
+use forge_core::grant::Grant;
+use zeroize::Zeroizing;
+
+/// Keeps one entry for a provider between processes. The command line implements it: it alone knows files and seals.
+///
+/// The broker decides what an entry says and how long it counts. Several processes may load and save at once: the last
+/// one to save wins, and nobody may ever load half an entry.
+pub trait Tokens: Send + Sync {
+    /// The entry that was saved last under this very `binding`, a digest of the grant's credential; `None` if there is
+    /// none, or one that can't be opened.
+    fn load(&self, binding: &str) -> Option<Zeroizing<Vec<u8>>>;
+
+    /// Saves an entry in place of any other. One that can't be saved is lost, and costs the next process a login.
+    fn save(&self, binding: &str, entry: &[u8]);
+
+    /// Drops the entry.
+    fn forget(&self);
+}
+
+/// The entry of one grant.
+#[derive(Clone)]
+pub(crate) struct GrantTokens {
+    tokens: Arc<dyn Tokens>,
+    binding: String,
+}
+
+impl GrantTokens {
+    /// The entry of `grant`: a token is bound to who logs in, how, where to, and whom that trusts. Routes and settings
+    /// don't count, because they don't change whose token it is, and `provider add` completes them after its first login.
+    pub(crate) fn new(tokens: Arc<dyn Tokens>, grant: &Grant) -> Self {
+        let mut bound = grant.clone();
+        bound.settings.clear();
+        bound.routes.clear();
+        bound.directories.clear();
+        bound.environment.clear();
+        bound.read_only = false;
+        bound.limits = forge_core::manifest::LimitsAsk::default();
+        if let Some(credential) = &mut bound.credential {
+            credential.identity = None;
+        }
+        Self { tokens, binding: bound.digest() }
+    }
+
+    pub(crate) fn load(&self) -> Option<Zeroizing<Vec<u8>>> {
+        self.tokens.load(&self.binding)
+    }
+
+    pub(crate) fn save(&self, entry: &[u8]) {
+        self.tokens.save(&self.binding, entry);
+    }
+
+    pub(crate) fn forget(&self) {
+        self.tokens.forget();
+    }
+}
