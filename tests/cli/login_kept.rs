@@ -55,6 +55,21 @@ fn a_secret_id_of_one_use_lasts_as_long_as_its_token() {
 }
 
 #[test]
+fn a_mistake_in_a_setting_does_not_cost_another_secret_id() {
+    let (server, world, _) = role("1h");
+    let add = |mount: &str, secret: &str| {
+        let run = world.command(["provider", "add", "bao", "--plugin", "vault", "--yes", "--credential", CREDENTIAL]);
+        let run = run.and(["--set", &format!("address={}", server.address()), "--set", &format!("mount={mount}")]);
+        run.variable("SECRET", secret).run()
+    };
+    let secret = server.secret_id(1);
+    let mistyped = add("sceret", &secret);
+    assert!(matches!(mistyped.code, Some(3 | 4)), "{mistyped:?}");
+    add("secret", &secret).succeeds();
+    get(&world, "store://bao/a").succeeds().stdout_is("x");
+}
+
+#[test]
 fn what_is_kept_is_no_token_that_anybody_could_read() {
     let (server, world, secret) = role("1h");
     let world = world.with("SECRET", &secret);
