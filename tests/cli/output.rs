@@ -112,7 +112,11 @@ fn a_plugin_is_shown_with_all_that_it_asks_for() {
 fn an_error_says_what_was_tried_what_stopped_it_and_what_to_do() {
     let world = World::new();
     let missing = get(&world, "app/db");
-    assert_eq!(missing.exits(3).stderr, "error: can't read `app/db`: there is no such secret or version\n");
+    assert_eq!(
+        missing.exits(3).stderr,
+        "error: can't read `app/db`: there is no such secret or version\n\n\
+         hint: `forge secret list` shows what is there\n"
+    );
     let provider = get(&world, "store://nowhere/a");
     provider.exits(3).stderr_has("error: can't read `store://nowhere/a`: there is no provider `nowhere`\n\nhint: ");
 }
