@@ -353,7 +353,7 @@ fn version_1_of_a_real_servers_kv_keeps_the_contract() {
 fn a_file_keeps_the_contract(name: &str, text: &str, has_folders: bool) {
     let world = World::new();
     let file = world.file(name, text);
-    let add = world.command(["provider", "add", "dev", "--plugin", "file", "--yes"]);
+    let add = world.command(["provider", "add", "dev", "--plugin", "textfile", "--yes"]);
     add.and(["--set", &format!("file={file}")]).run().succeeds();
     let subject = Subject {
         world,

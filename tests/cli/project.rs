@@ -229,8 +229,9 @@ fn a_credential_is_where_the_user_says_and_stays_for_the_next_question() {
 
 #[test]
 fn a_development_file_of_a_project_is_granted_by_its_name() {
-    let world =
-        project("default = \"dev\"\n[providers.dev]\nplugin = \"file\"\nsettings = { file = \"config/dev.env\" }\n");
+    let world = project(
+        "default = \"dev\"\n[providers.dev]\nplugin = \"textfile\"\nsettings = { file = \"config/dev.env\" }\n",
+    );
     std::fs::create_dir(world.path("work/config")).unwrap();
     std::fs::write(world.path("work/config/dev.env"), "A=of the file\n").unwrap();
     allow(&world).succeeds().stderr_has("work/config/dev.env");

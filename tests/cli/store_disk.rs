@@ -36,7 +36,7 @@ fn bound(world: &World, arguments: &[&str], input: &str) -> (Option<i32>, String
 }
 
 fn add_file(world: &World, file: &Path) -> Outcome {
-    let add = world.command(["provider", "add", "dev", "--plugin", "file", "--yes"]);
+    let add = world.command(["provider", "add", "dev", "--plugin", "textfile", "--yes"]);
     add.and(["--set", &format!("file={}", file.display())]).run()
 }
 
@@ -176,19 +176,16 @@ fn a_file_that_became_a_link_is_neither_read_nor_written() {
 }
 
 #[test]
-fn where_the_secrets_are_is_said_exactly_once() {
+fn a_file_that_is_no_development_file_is_refused() {
     let world = World::new();
     let add = |more: &[&str]| {
-        let mut run = world.command(["provider", "add", "dev", "--plugin", "file", "--yes"]);
+        let mut run = world.command(["provider", "add", "dev", "--plugin", "textfile", "--yes"]);
         for more in more {
             run = run.and(["--set", more]);
         }
         run.run()
     };
-    let (path, file) =
-        (format!("path={}", world.path("p").display()), format!("file={}", world.path("f.env").display()));
-    add(&[]).exits(2).stderr_has("`path`").stderr_has("`file`");
-    add(&[&path, &file]).exits(2).stderr_has("`path`").stderr_has("`file`");
+    add(&[]).exits(2).stderr_has("`file` is required");
     let folder = format!("file={}", world.home().display());
     add(&[&folder]).exits(2).stderr_has("directory");
     // Neither forge's own files nor a credential are a development file.
@@ -198,5 +195,6 @@ fn where_the_secrets_are_is_said_exactly_once() {
     set(&world, "a", "x").succeeds();
     let grants = format!("file={}", world.data().join("grants/x.json").display());
     add(&[&grants]).exits(8);
-    add(&[&file]).succeeds();
+    let own = format!("file={}", world.path("work/own.env").display());
+    add(&[&own]).succeeds();
 }

@@ -79,7 +79,7 @@ fn read_by_python(kind: &str, file: &Path) -> Json {
 }
 
 fn add(world: &World, file: &Path) -> Outcome {
-    let run = world.command(["provider", "add", "dev", "--plugin", "file", "--yes"]);
+    let run = world.command(["provider", "add", "dev", "--plugin", "textfile", "--yes"]);
     run.and(["--set", &format!("file={}", file.display())]).run()
 }
 
@@ -153,7 +153,7 @@ fn a_file_is_changed_in_place_and_nothing_is_left_beside_it() {
 fn a_read_only_grant_of_a_file_is_read_and_not_written() {
     let world = World::new();
     let file = project(&world, "dev.yaml", "a: 1\n");
-    let run = world.command(["provider", "add", "dev", "--plugin", "file", "--yes", "--read-only"]);
+    let run = world.command(["provider", "add", "dev", "--plugin", "textfile", "--yes", "--read-only"]);
     run.and(["--set", &format!("file={}", file.display())]).run().succeeds();
     get(&world, "store://dev/a").succeeds().stdout_is("1");
     set(&world, "store://dev/a", "2").exits(8).stderr_has("read-only");
@@ -180,9 +180,8 @@ fn what_a_file_can_not_do_is_refused_and_says_so() {
     let world = World::new();
     let file = project(&world, "dev.yaml", "a: 1\n");
     add(&world, &file).succeeds();
-    for arguments in [["secret", "versions", "store://dev/a"], ["secret", "recover", "store://dev/a"]] {
-        world.command(arguments).and(["-v"]).run().exits(2).stderr_has("development file");
-    }
+    world.forge(["secret", "versions", "store://dev/a"]).exits(2).stderr_has("`textfile` has no `secret-history`");
+    world.forge(["-v", "secret", "recover", "store://dev/a"]).exits(2).stderr_has("development file");
     std::fs::write(&file, "a: 1\na: 2\n").unwrap();
     world
         .command(["secret", "get", "store://dev/a"])

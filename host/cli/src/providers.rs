@@ -32,6 +32,9 @@ use crate::tokens::TokenFile;
 /// The plugin behind the provider `local`.
 const LOCAL_PLUGIN: &str = "file";
 
+/// The plugin that reads a file of values.
+const FILE_PLUGIN: &str = "textfile";
+
 /// The longest grant, in bytes: certificates and 64 routes fit ten times.
 const LONGEST_GRANT: u64 = 1 << 20;
 
@@ -168,7 +171,7 @@ impl Opener {
     ///
     /// `name` is no name that a configured provider can have. The person who typed the file's path is the grant.
     pub(crate) fn lend(&self, name: &str, settings: &Settings) -> Outcome {
-        let found = self.plugins.find(LOCAL_PLUGIN)?;
+        let found = self.plugins.find(FILE_PLUGIN)?;
         let mut grant = own_grant(name, settings, &found.component.manifest)?;
         grant.read_only = true;
         grant.directories.iter_mut().for_each(|directory| directory.mode = DirectoryMode::Read);
@@ -376,7 +379,7 @@ fn local_grant(home: &Home, manifest: &Manifest) -> Outcome<Grant> {
     own_grant(LOCAL, &settings, manifest).context(|| "can't use the local store".to_owned())
 }
 
-/// What the built-in `file` is allowed without a question: the directory or the file of its settings, and nothing else.
+/// What a built-in plugin of this machine is allowed without a question: the directory or the file of its settings, and nothing else.
 fn own_grant(provider: &str, settings: &Settings, manifest: &Manifest) -> Outcome<Grant> {
     let asks = Asks::expand(manifest, settings)?;
     Ok(Grant {

@@ -158,12 +158,6 @@ pub enum Error {
     /// A required setting has no value.
     #[error("setting `{0}` is required")]
     MissingSetting(String),
-    /// Two settings stand in for each other, and both have a value.
-    #[error("settings `{0}` and `{1}` can't both be given: each says where the secrets are")]
-    BothSettings(String, String),
-    /// Two settings stand in for each other, and neither has a value.
-    #[error("setting `{0}` or setting `{1}` is required, and neither is given")]
-    NeitherSetting(String, String),
     /// A value breaks the rule of its kind.
     #[error(transparent)]
     Setting(#[from] crate::setting::Error),
@@ -277,13 +271,6 @@ fn fill(manifest: &Manifest, given: &Settings) -> Result<Settings, Error> {
     if let Some(name) = given.keys().find(|name| manifest.setting(name).is_none()) {
         return Err(Error::UnknownSetting { plugin: manifest.id.clone(), name: name.clone() });
     }
-    let both = manifest.settings.iter().find_map(|ask| {
-        let other = ask.unless.as_ref().filter(|other| given.contains_key(*other))?;
-        given.contains_key(&ask.name).then(|| Error::BothSettings(ask.name.clone(), other.clone()))
-    });
-    if let Some(error) = both {
-        return Err(error);
-    }
     let mut settings = Settings::new();
     for ask in &manifest.settings {
         let value = match (given.get(&ask.name), &ask.default) {
@@ -291,11 +278,7 @@ fn fill(manifest: &Manifest, given: &Settings) -> Result<Settings, Error> {
             (None, Some(default)) => {
                 template::text(default, &settings).map_err(|rule| Error::Route { route: default.clone(), rule })?
             }
-            (None, None) if ask.required => match &ask.unless {
-                Some(other) if given.contains_key(other) => continue,
-                Some(other) => return Err(Error::NeitherSetting(ask.name.clone(), other.clone())),
-                None => return Err(Error::MissingSetting(ask.name.clone())),
-            },
+            (None, None) if ask.required => return Err(Error::MissingSetting(ask.name.clone())),
             (None, None) => continue,
         };
         settings.insert(ask.name.clone(), ask.kind.normalise(&ask.name, &value)?);

@@ -70,8 +70,6 @@ pub struct SettingAsk {
     /// Whether a provider can't do without it.
     #[serde(default)]
     pub required: bool,
-    /// Another setting that stands in for this one: exactly one of the two is given, or at most one where this is not required.
-    pub unless: Option<String>,
     /// Its value when none is given; may use other settings in braces.
     pub default: Option<String>,
     /// Whether `check` answers it, so that `provider add` records it.
@@ -298,10 +296,6 @@ impl Manifest {
                 || self.settings.iter().take(at).any(|s| s.name == setting.name)
             {
                 return rule("setting names", "must be lower-case names, each given once");
-            }
-            let other = setting.unless.as_ref().map(|other| self.setting(other));
-            if other.is_some_and(|other| other.is_none_or(|other| other.name == setting.name || other.required)) {
-                return rule("`unless`", "must name another setting, which is not required itself");
             }
         }
         for directory in &self.directories {

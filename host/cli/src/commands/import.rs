@@ -1,6 +1,6 @@
 //! `forge import`: the secrets of a dotenv, JSON or YAML file into a provider, or the names of another tool's project.
 //!
-//! A file of values is read by the plugin `file` in its sandbox, like any provider, so a hostile one meets no parser of
+//! A file of values is read by the plugin `textfile` in its sandbox, like any provider, so a hostile one meets no parser of
 //! the host's. A project of secretspec or fnox holds names and no values that could be read; its names become the
 //! `[secrets]` of `forge.toml`.
 

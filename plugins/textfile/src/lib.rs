@@ -9,9 +9,20 @@ mod json;
 mod tree;
 mod yaml;
 
-use forge_sdk::{Attributes, Entry, Error, Page, PutOptions, Secret, SecretVersion, files, secret, settings};
+use forge_sdk::{
+    Attributes, Entry, Error, Page, PutOptions, Secret, SecretMetadata, SecretProvider, SecretRemoval, SecretVersion,
+    SecretWriter, files, secret, settings,
+};
 
-use crate::store::is_within;
+/// The plugin: secrets in the granted file.
+#[derive(Debug)]
+pub struct TextFile;
+
+forge_sdk::plugin! {
+    manifest: "../plugin.toml",
+    type: TextFile,
+    abilities: [provider, metadata, writer, removal],
+}
 
 /// The name by which the host shows the one file that was granted: that of its setting.
 const FILE: &str = "file";
@@ -145,72 +156,86 @@ fn text_of(entries: Entries, path: &str) -> Result<Option<String>, Error> {
     }
 }
 
-/// Reads the file, which fails where it isn't what its format wants.
-pub(crate) fn check() -> Result<(), Error> {
-    Loaded::load()?.entries().map(|_| ())
-}
-
-/// The value of an entry.
-pub(crate) fn get(path: &str, version: Option<&str>) -> Result<Option<Secret>, Error> {
-    if version.is_some() {
-        return Err(Error::unsupported("a development file has no versions"));
+impl SecretProvider for TextFile {
+    fn get(path: &str, version: Option<&str>) -> Result<Option<Secret>, Error> {
+        if version.is_some() {
+            return Err(Error::unsupported("a development file has no versions"));
+        }
+        Ok(text_of(Loaded::load()?.entries()?, path)?.map(Secret::new))
     }
-    Ok(text_of(Loaded::load()?.entries()?, path)?.map(Secret::new))
-}
 
-/// Whether there is such an entry; more is not known.
-pub(crate) fn describe(path: &str) -> Result<Option<Entry>, Error> {
-    Ok(text_of(Loaded::load()?.entries()?, path)?.map(|_| Entry::new(path)))
-}
-
-/// The names of the entries that are text, in order.
-pub(crate) fn list(prefix: Option<&str>, cursor: Option<&str>, limit: u32) -> Result<Page, Error> {
-    let prefix = prefix.filter(|prefix| !prefix.is_empty());
-    let mut names: Vec<String> = Loaded::load()?
-        .entries()?
-        .into_iter()
-        .filter(|(_, value)| matches!(value, Value::Text(_)))
-        .map(|(name, _)| name)
-        .filter(|name| is_within(name, prefix) && cursor.is_none_or(|cursor| name.as_str() > cursor))
-        .collect();
-    names.sort_unstable();
-    let limit = limit.max(1) as usize;
-    let next = names.get(limit).and(names.get(limit - 1)).cloned();
-    names.truncate(limit);
-    Ok(Page { entries: names.into_iter().map(Entry::new).collect(), next })
-}
-
-/// Writes an entry.
-pub(crate) fn put(path: &str, value: &[u8], options: &PutOptions) -> Result<SecretVersion, Error> {
-    options.only(&[])?;
-    let refuse = || Error::invalid_request("a development file holds text, and the value is none");
-    let value = std::str::from_utf8(value).map_err(|_| refuse())?;
-    if value.contains('\0') {
-        return Err(refuse());
+    /// Reads the file, which fails where it isn't what its format wants.
+    fn check() -> Result<Attributes, Error> {
+        Loaded::load()?.entries().map(|_| Attributes::new())
     }
-    let loaded = Loaded::load()?;
-    let before = loaded.entries()?;
-    let new = loaded.format.set(&loaded.text, path, value)?;
-    loaded.replace(before, &new, path, Some(value))?;
-    Ok(SecretVersion::new("", true))
 }
 
-/// Removes an entry.
-pub(crate) fn delete(path: &str, options: &Attributes) -> Result<bool, Error> {
-    secret::no_attributes(options)?;
-    let loaded = Loaded::load()?;
-    let before = loaded.entries()?;
-    if text_of(before.clone(), path)?.is_none() {
-        return Ok(false);
+impl SecretMetadata for TextFile {
+    /// Whether there is such an entry; more is not known.
+    fn describe(path: &str) -> Result<Option<Entry>, Error> {
+        Ok(text_of(Loaded::load()?.entries()?, path)?.map(|_| Entry::new(path)))
     }
-    let new = loaded.format.remove(&loaded.text, path)?;
-    loaded.replace(before, &new, path, None)?;
-    Ok(true)
+
+    /// The names of the entries that are text, in order.
+    fn list(prefix: Option<&str>, cursor: Option<&str>, limit: u32) -> Result<Page, Error> {
+        let prefix = prefix.filter(|prefix| !prefix.is_empty());
+        let mut names: Vec<String> = Loaded::load()?
+            .entries()?
+            .into_iter()
+            .filter(|(_, value)| matches!(value, Value::Text(_)))
+            .map(|(name, _)| name)
+            .filter(|name| is_within(name, prefix) && cursor.is_none_or(|cursor| name.as_str() > cursor))
+            .collect();
+        names.sort_unstable();
+        let limit = limit.max(1) as usize;
+        let next = names.get(limit).and(names.get(limit - 1)).cloned();
+        names.truncate(limit);
+        Ok(Page { entries: names.into_iter().map(Entry::new).collect(), next })
+    }
 }
 
-/// The refusal of what only a store can do, by its name.
-pub(crate) fn unsupported(what: &str) -> Error {
-    Error::unsupported(format!("a development file has no {what}: it keeps one value of each entry, and nothing else"))
+/// Whether the path is the prefix or below it, by whole segments.
+fn is_within(path: &str, prefix: Option<&str>) -> bool {
+    prefix.is_none_or(|prefix| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+}
+
+impl SecretWriter for TextFile {
+    /// The host holds the lock for the whole call, so no other forge writes between the read and the write.
+    fn put(path: &str, value: &[u8], options: &PutOptions) -> Result<SecretVersion, Error> {
+        options.only(&[])?;
+        let refuse = || Error::invalid_request("a development file holds text, and the value is none");
+        let value = std::str::from_utf8(value).map_err(|_| refuse())?;
+        if value.contains('\0') {
+            return Err(refuse());
+        }
+        let loaded = Loaded::load()?;
+        let before = loaded.entries()?;
+        let new = loaded.format.set(&loaded.text, path, value)?;
+        loaded.replace(before, &new, path, Some(value))?;
+        Ok(SecretVersion::new("", true))
+    }
+}
+
+impl SecretRemoval for TextFile {
+    fn delete(path: &str, options: &Attributes) -> Result<bool, Error> {
+        secret::no_attributes(options)?;
+        let loaded = Loaded::load()?;
+        let before = loaded.entries()?;
+        if text_of(before.clone(), path)?.is_none() {
+            return Ok(false);
+        }
+        let new = loaded.format.remove(&loaded.text, path)?;
+        loaded.replace(before, &new, path, None)?;
+        Ok(true)
+    }
+
+    fn recover(_path: &str) -> Result<(), Error> {
+        Err(Error::unsupported("a development file keeps nothing of an entry that was deleted"))
+    }
+
+    fn purge(_path: &str) -> Result<bool, Error> {
+        Err(Error::unsupported("a development file keeps nothing of a deleted entry: `delete` is all it takes"))
+    }
 }
 
 /// How the lines of a text end: as its first one does.

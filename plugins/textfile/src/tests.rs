@@ -10,21 +10,21 @@ fn given(name: &str, text: &str) {
 }
 
 fn value(path: &str) -> Option<String> {
-    get(path, None).unwrap().map(|secret| String::from_utf8(secret.value.into_bytes()).unwrap())
+    TextFile::get(path, None).unwrap().map(|secret| String::from_utf8(secret.value.into_bytes()).unwrap())
 }
 
 fn set(path: &str, value: &str) -> Result<String, Error> {
-    put(path, value.as_bytes(), &PutOptions::default())?;
+    TextFile::put(path, value.as_bytes(), &PutOptions::default())?;
     Ok(String::from_utf8(fake::file("file").unwrap()).unwrap())
 }
 
 fn removed(path: &str) -> String {
-    assert!(delete(path, &Attributes::new()).unwrap(), "{path}");
+    assert!(TextFile::delete(path, &Attributes::new()).unwrap(), "{path}");
     String::from_utf8(fake::file("file").unwrap()).unwrap()
 }
 
 fn names(prefix: Option<&str>) -> Vec<String> {
-    list(prefix, None, 100).unwrap().entries.into_iter().map(|entry| entry.path).collect()
+    TextFile::list(prefix, None, 100).unwrap().entries.into_iter().map(|entry| entry.path).collect()
 }
 
 /// Each change of an entry: the file, its text, the path, and the text afterwards.
@@ -105,7 +105,7 @@ fn any_text_comes_back_from_every_format() {
         for text in texts {
             for before in ["", "OTHER: 1\n", "{\"OTHER\": 1}", "OTHER=1\n"] {
                 given(file, before);
-                if check().is_err() {
+                if TextFile::check().is_err() {
                     continue;
                 }
                 set("NAME", text).unwrap();
@@ -221,18 +221,18 @@ fn what_can_not_be_read_or_changed_safely_is_an_error_and_the_file_stays() {
     }
     given("a.yaml", bomb);
     assert_eq!(names(None), [""; 0]);
-    assert_eq!(get("d", None).unwrap_err().kind(), ErrorKind::Unsupported);
+    assert_eq!(TextFile::get("d", None).unwrap_err().kind(), ErrorKind::Unsupported);
     given("a.json", "{\"a\": \"x\", \"b\": {\"c\": \"y\"}}");
     assert_eq!(set("a/b", "x").unwrap_err().kind(), ErrorKind::InvalidRequest);
     assert_eq!(set("b", "x").unwrap_err().kind(), ErrorKind::InvalidRequest);
-    assert_eq!(put("a", b"\xff", &PutOptions::default()).unwrap_err().kind(), ErrorKind::InvalidRequest);
-    assert_eq!(put("a", b"\0", &PutOptions::default()).unwrap_err().kind(), ErrorKind::InvalidRequest);
+    assert_eq!(TextFile::put("a", b"\xff", &PutOptions::default()).unwrap_err().kind(), ErrorKind::InvalidRequest);
+    assert_eq!(TextFile::put("a", b"\0", &PutOptions::default()).unwrap_err().kind(), ErrorKind::InvalidRequest);
     given(".env", "");
     assert_eq!(set("a/b", "x").unwrap_err().kind(), ErrorKind::InvalidRequest);
     fake::Host::new().setting("file", "/a.json").file("file", vec![b' '; LONGEST + 1]).install();
-    assert_eq!(get("a", None).unwrap_err().kind(), ErrorKind::TooLarge);
+    assert_eq!(TextFile::get("a", None).unwrap_err().kind(), ErrorKind::TooLarge);
     fake::Host::new().setting("file", "/a.json").file("file", [0xff]).install();
-    assert_eq!(get("a", None).unwrap_err().kind(), ErrorKind::Upstream);
+    assert_eq!(TextFile::get("a", None).unwrap_err().kind(), ErrorKind::Upstream);
 }
 
 #[test]
@@ -257,13 +257,15 @@ fn the_format_follows_from_the_name_or_is_said() {
 #[test]
 fn a_listing_has_pages_and_what_a_file_can_not_do_is_refused_by_name() {
     given(".env", "C=3\nA=1\nB=2\n");
-    let first = list(None, None, 2).unwrap();
+    let first = TextFile::list(None, None, 2).unwrap();
     assert_eq!(first.entries.len(), 2);
-    let second = list(None, first.next.as_deref(), 2).unwrap();
+    let second = TextFile::list(None, first.next.as_deref(), 2).unwrap();
     assert_eq!((second.entries.len(), second.next), (1, None));
-    assert_eq!(get("A", Some("1")).unwrap_err().kind(), ErrorKind::Unsupported);
+    assert_eq!(TextFile::get("A", Some("1")).unwrap_err().kind(), ErrorKind::Unsupported);
     let options = PutOptions { expected_version: Some(String::new()), ..PutOptions::default() };
-    assert_eq!(put("A", b"x", &options).unwrap_err().kind(), ErrorKind::Unsupported);
-    assert!(unsupported("versions").message().contains("versions"));
-    assert!(!delete("D", &Attributes::new()).unwrap());
+    assert_eq!(TextFile::put("A", b"x", &options).unwrap_err().kind(), ErrorKind::Unsupported);
+    assert!(TextFile::get("A", Some("1")).unwrap_err().message().contains("versions"));
+    assert_eq!(TextFile::recover("A").unwrap_err().kind(), ErrorKind::Unsupported);
+    assert_eq!(TextFile::purge("A").unwrap_err().kind(), ErrorKind::Unsupported);
+    assert!(!TextFile::delete("D", &Attributes::new()).unwrap());
 }
