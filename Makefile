@@ -48,5 +48,6 @@ bench: plugins ## print medians and ratios against curl, a native call and an em
 doc: ## build the documentation of all crates
 	cargo doc $(WORKSPACE) --no-deps
 
-install: plugins ## install the program into PREFIX/bin
+install: plugins ## install the program into PREFIX/bin and its manual pages into PREFIX/share/man
 	cargo install --locked --path host/cli --root $(PREFIX)
+	$(PREFIX)/bin/forge man $(PREFIX)/share/man/man1
