@@ -1,6 +1,7 @@
 //! Attackers against the real program: each attack works with its one guard opened and fails with it closed.
 
 mod boundary;
+mod compile;
 mod components;
 mod memory;
 mod nested;
