@@ -13,10 +13,12 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use forge_broker::{Egress, Error, Options, Request, Source, Sources};
-use forge_core::grant::Grant;
+use forge_core::grant::{DirectoryGrant, Grant};
 use forge_core::home::Home;
+use forge_core::manifest::DirectoryMode;
 use forge_core::provider::{CallLog, SecretProvider as _};
-use forge_sandbox::{Compiler, Doors, Found, Sandbox};
+use forge_core::secret::PutOptions;
+use forge_sandbox::{Compiler, Directory, Doors, Found, Sandbox};
 use forge_tests::servers::openbao::{OpenBao, ROOT};
 use forge_tests::world::{World, program, root};
 use secrecy::SecretString;
@@ -25,6 +27,10 @@ use secrecy::SecretString;
 const PROCESSES: usize = 200;
 const CALLS: usize = 1_000;
 const INSTALLS: usize = 7;
+const ROUNDS: usize = 50;
+
+/// How many secrets a store holds when it is measured.
+const SIZES: [usize; 3] = [10, 1_000, 100_000];
 
 /// Gives the root token of the bench's own server.
 struct Root;
@@ -76,23 +82,95 @@ fn get(world: &World, reference: &str) -> Command {
     command
 }
 
+/// secretspec reading the same kind of secret from a dotenv file, where it is on `PATH`: a peer without a sandbox.
+fn secretspec(world: &World) -> Option<Command> {
+    let folder = world.path("secretspec");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join(".env"), "BENCH=a value of usual length\n").unwrap();
+    let project =
+        "[project]\nname = \"bench\"\nrevision = \"1.0\"\n[profiles.default]\nBENCH = { description = \"b\" }\n";
+    std::fs::write(folder.join("secretspec.toml"), project).unwrap();
+    let mut command = Command::new("secretspec");
+    command.args(["get", "BENCH", "--provider", "dotenv://.env"]).current_dir(folder);
+    command.env("HOME", world.home());
+    let works = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    works.is_ok_and(|status| status.success()).then_some(command)
+}
+
 fn processes(world: &World, server: &OpenBao) {
     let nothing = Command::new(program().with_file_name("nothing"));
     let mut curl = Command::new("curl");
     curl.args(["--silent", "--fail", "--noproxy", "*", "-H", &format!("X-Vault-Token: {ROOT}")]);
     curl.arg(format!("{}/v1/secret/data/bench", server.address()));
-    let mut commands = [
+    let mut commands = vec![
         ("nothing", nothing),
         ("forge secret get bench", get(world, "bench")),
         ("curl", curl),
         ("forge secret get store://bao/bench", get(world, "store://bao/bench")),
     ];
+    commands.extend(secretspec(world).map(|command| ("secretspec get", command)));
     let times = turn_by_turn(PROCESSES, &mut commands);
     println!("whole processes, median of {PROCESSES}, audit on, compile cache warm");
     row("an empty program with clap", times[0], None);
     row("secret get, local store", times[1], Some(("the empty program", times[0])));
     row("curl, from OpenBao", times[2], None);
     row("secret get, from OpenBao", times[3], Some(("curl", times[2])));
+    match times.get(4) {
+        Some(time) => row("secretspec, from a dotenv file", *time, Some(("secret get, local", times[1]))),
+        None => println!("  secretspec is not on PATH and was not measured"),
+    }
+}
+
+/// The embedded store with ever more secrets in it: reading and writing one takes as long as before, or it does not.
+fn sizes() {
+    println!("\nwhole processes over a local store, median of {ROUNDS}");
+    let mut first: Option<Vec<Duration>> = None;
+    for size in SIZES {
+        // Filled in memory: what is measured is the program, and 100,000 flushes of a disk would take an hour.
+        let world = World::within("/dev/shm");
+        fill(&world, size);
+        let mut set = Command::new(program());
+        set.args(["secret", "set", "bench/0", "--from-file"]).arg(world.file("value", "a value of usual length"));
+        set.env_clear().env("HOME", world.home());
+        let mut commands = [("secret get", get(&world, "bench/0")), ("secret set", set)];
+        let times = turn_by_turn(ROUNDS, &mut commands);
+        for (at, (name, _)) in commands.iter().enumerate() {
+            let base = first.as_ref().map(|first| ("with 10", first[at]));
+            row(&format!("{name}, {size} secrets"), times[at], base);
+        }
+        first.get_or_insert(times);
+    }
+}
+
+/// Writes secrets into the embedded store of a world, through the plugin and without a process for each.
+fn fill(world: &World, size: usize) {
+    world.command(["secret", "set", "bench/0"]).input("a value of usual length").run().exits(0);
+    let home = Home { config: world.home().join(".config/forge"), data: world.data(), cache: world.cache() };
+    let path = home.local_store().display().to_string();
+    let directory = DirectoryGrant { path: path.clone(), mode: DirectoryMode::ReadWrite, sealed: true, file: None };
+    let grant = serde_json::json!({
+        "schema_version": 1,
+        "provider": "local",
+        "plugin": { "builtin": "file" },
+        "settings": { "path": path, "keep": "10" },
+        "routes": [],
+        "directories": [directory.clone()],
+    });
+    let grant: Grant = serde_json::from_value(grant).unwrap();
+    let doors = Doors {
+        directory: Some(Directory::new(&directory, Some(home.sealing_key().unwrap()), "builtin:file".to_owned())),
+        ..Doors::default()
+    };
+    let sandbox = Sandbox::start(&home, Compiler::new(program())).unwrap();
+    let provider = sandbox.open(&found(&root().join("target/plugins/file.wasm")), &grant, doors).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        for secret in 1..size {
+            let path = format!("bench/{secret}");
+            let (log, options) = (CallLog::default(), PutOptions::default());
+            provider.put(&log, &path, b"a value of usual length", &options).await.unwrap();
+        }
+    });
 }
 
 fn found(wasm: &Path) -> Found {
@@ -164,6 +242,7 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(calls(&home, &grant, &plugins, server.address()));
     installs(&plugins.join("vault.wasm"));
+    sizes();
     let size = std::fs::metadata(program()).unwrap().len();
     println!("\n  {:<44} {:9.1} MiB", "the program with its plugins", size as f64 / f64::from(1 << 20));
 }

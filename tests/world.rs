@@ -49,7 +49,15 @@ impl Default for World {
 impl World {
     /// An empty home.
     pub fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::of(tempfile::tempdir().unwrap())
+    }
+
+    /// An empty home below this directory.
+    pub fn within(directory: impl AsRef<Path>) -> Self {
+        Self::of(tempfile::tempdir_in(directory).unwrap())
+    }
+
+    fn of(directory: tempfile::TempDir) -> Self {
         let world = Self { directory, variables: Vec::new() };
         std::fs::create_dir(world.home()).unwrap();
         std::fs::create_dir(world.path("work")).unwrap();
