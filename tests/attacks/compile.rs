@@ -17,12 +17,12 @@ const MEMORY: &str = "6442450944";
 fn heavy(functions: usize) -> Vec<u8> {
     let mut module = String::from("(core module\n");
     for function in 0..functions {
-        write!(module, "(func (param i64 i64) (result i64) (local i64)\n").unwrap();
+        writeln!(module, "(func (param i64 i64) (result i64) (local i64)").unwrap();
         for step in 0..300 {
             // Each step needs the one before it, so nothing of it is thrown away.
-            write!(
+            writeln!(
                 module,
-                "(local.set 2 (i64.rotl (i64.add (local.get 2) (local.get 0)) (i64.xor (local.get 1) (i64.const {}))))\n",
+                "(local.set 2 (i64.rotl (i64.add (local.get 2) (local.get 0)) (i64.xor (local.get 1) (i64.const {}))))",
                 function * 1_000 + step
             )
             .unwrap();

@@ -4,6 +4,7 @@ mod audit;
 mod bad_backend;
 mod bad_input;
 mod contract;
+mod import;
 mod init;
 mod local_store;
 mod login;

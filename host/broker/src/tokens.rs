@@ -16,9 +16,6 @@ pub trait Tokens: Send + Sync {
 
     /// Saves an entry in place of any other. One that can't be saved is lost, and costs the next process a login.
     fn save(&self, binding: &str, entry: &[u8]);
-
-    /// Drops the entry.
-    fn forget(&self);
 }
 
 /// The entry of one grant.
@@ -51,9 +48,5 @@ impl GrantTokens {
 
     pub(crate) fn save(&self, entry: &[u8]) {
         self.tokens.save(&self.binding, entry);
-    }
-
-    pub(crate) fn forget(&self) {
-        self.tokens.forget();
     }
 }

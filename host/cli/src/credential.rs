@@ -138,6 +138,10 @@ fn prompted(home: &Home, provider: &str, project: Option<&str>, name: &str, prin
         Some(folder) => format!("{}-{provider}-{name}", forge_core::project::key(folder.as_ref())),
         None => format!("{provider}-{name}"),
     };
+    // Another name each time: an answer that nobody allowed afterwards must not stand where an older grant looks.
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|_| Failure::new(Kind::Internal, "the system gives no random bytes"))?;
+    let id = format!("{id}-{}", forge_core::sealing::hex(&random));
     let sealed = home.sealing_key()?.seal(place(&id), 1, answer.as_bytes())?;
     home::write(&sealed_file(home, &id), &sealed)?;
     Ok(format!("sealed:{id}"))

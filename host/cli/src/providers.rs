@@ -203,7 +203,7 @@ impl Opener {
             directory.path = real.display().to_string();
         }
         if grant.provider != LOCAL {
-            self.check_apart(&directory)?;
+            self.check_apart(grant, &directory)?;
         }
         let key = if directory.sealed { Some(self.home.sealing_key()?) } else { None };
         // Sealed for the plugin: no other one opens the files, wherever somebody copies them.
@@ -218,14 +218,16 @@ impl Opener {
     }
 
     /// Refuses a directory in which forge's own files lie, or a credential: a plugin would read keys and rewrite grants.
-    fn check_apart(&self, directory: &DirectoryGrant) -> Outcome {
+    fn check_apart(&self, grant: &Grant, directory: &DirectoryGrant) -> Outcome {
         // What does not exist yet is where its path says; what does may be a link.
         let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let granted = real(Path::new(&directory.path));
         let own = [&self.home.config, &self.home.data, &self.home.cache];
         let overlaps =
             own.into_iter().map(|path| real(path)).any(|own| own.starts_with(&granted) || granted.starts_with(own));
-        let sources = self.credential_sources();
+        // Its own counts before it is recorded, too: the check of a new provider runs the plugin.
+        let mut sources = self.credential_sources();
+        sources.extend(crate::credential::sources(grant).cloned());
         let credential = sources
             .iter()
             .find_map(|source| source.strip_prefix("file:").filter(|path| real(Path::new(path)).starts_with(&granted)));
@@ -360,11 +362,13 @@ fn check_unchanged(name: &str, config: &ProviderConfig, manifest: &Manifest, gra
         normalised.as_ref() != grant.settings.get(*setting)
     });
     let kind = grant.credential.as_ref().map(|credential| &credential.kind);
+    // `none` is a kind of its own in a file and no credential in a grant, and less than was asked for is no change.
+    let is_other = kind.is_some() && config.credential.is_some() && config.credential.as_ref() != kind;
     let what = match changed {
         Some((setting, _)) => {
             format!("setting `{setting}` of `{name}` in {} is not the one that was granted", config.place)
         }
-        None if config.credential.is_some() && config.credential.as_ref() != kind => {
+        None if is_other => {
             format!("the credential of `{name}` in {} is not of the kind that was granted", config.place)
         }
         None => return Ok(()),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use forge_broker::Tokens;
+use forge_core::Kind;
 use forge_core::grant::Grant;
 use forge_core::home::{self, Home};
 use forge_core::sealing::Place;
@@ -76,9 +77,14 @@ impl Tokens for TokenFile {
         match self.opened(binding) {
             Ok(entry) => entry,
             Err(failure) => {
-                // Of another grant, edited, or sealed by a key that is gone: of no use to anybody.
-                tracing::info!("the kept token of `{}` is dropped: {}", self.provider, failure.what);
-                self.forget();
+                tracing::info!("the kept token of `{}` is of no use: {}", self.provider, failure.what);
+                // Of another grant, edited, or sealed by a key that is gone: of no use to anybody. A file that can't be
+                // read just now may hold the only thing that a one-time secret bought.
+                if failure.kind == Kind::Integrity
+                    && let Err(error) = self.remove()
+                {
+                    tracing::warn!("{error}");
+                }
                 None
             }
         }
@@ -88,12 +94,6 @@ impl Tokens for TokenFile {
         // The command has what it needs; only the next one has to log in again.
         if let Err(failure) = self.sealed(binding, entry) {
             tracing::warn!("the token of `{}` can't be kept: {}", self.provider, failure.what);
-        }
-    }
-
-    fn forget(&self) {
-        if let Err(error) = self.remove() {
-            tracing::warn!("{error}");
         }
     }
 }

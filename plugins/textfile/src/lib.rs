@@ -202,7 +202,13 @@ fn is_within(path: &str, prefix: Option<&str>) -> bool {
 impl SecretWriter for TextFile {
     /// The host holds the lock for the whole call, so no other forge writes between the read and the write.
     fn put(path: &str, value: &[u8], options: &PutOptions) -> Result<SecretVersion, Error> {
-        options.only(&[])?;
+        options.only(&["expected-version"])?;
+        // There are no versions to compare with; that there is no such entry yet can be told all the same.
+        let is_new = match options.expected_version.as_deref() {
+            None => false,
+            Some("") => true,
+            Some(_) => return Err(Error::unsupported("a development file has no versions")),
+        };
         let refuse = || Error::invalid_request("a development file holds text, and the value is none");
         let value = std::str::from_utf8(value).map_err(|_| refuse())?;
         if value.contains('\0') {
@@ -210,6 +216,9 @@ impl SecretWriter for TextFile {
         }
         let loaded = Loaded::load()?;
         let before = loaded.entries()?;
+        if is_new && before.iter().any(|(name, _)| name == path) {
+            return Err(Error::conflict("no entry was expected, and there is one"));
+        }
         let new = loaded.format.set(&loaded.text, path, value)?;
         loaded.replace(before, &new, path, Some(value))?;
         Ok(SecretVersion::new("", true))

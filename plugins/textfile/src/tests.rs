@@ -262,8 +262,12 @@ fn a_listing_has_pages_and_what_a_file_can_not_do_is_refused_by_name() {
     let second = TextFile::list(None, first.next.as_deref(), 2).unwrap();
     assert_eq!((second.entries.len(), second.next), (1, None));
     assert_eq!(TextFile::get("A", Some("1")).unwrap_err().kind(), ErrorKind::Unsupported);
-    let options = PutOptions { expected_version: Some(String::new()), ..PutOptions::default() };
-    assert_eq!(TextFile::put("A", b"x", &options).unwrap_err().kind(), ErrorKind::Unsupported);
+    let expecting = |version: &str| PutOptions { expected_version: Some(version.to_owned()), ..PutOptions::default() };
+    assert_eq!(TextFile::put("A", b"x", &expecting("1")).unwrap_err().kind(), ErrorKind::Unsupported);
+    assert_eq!(TextFile::put("A", b"x", &expecting("")).unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(value("A").unwrap(), "1");
+    TextFile::put("new", b"x", &expecting("")).unwrap();
+    assert_eq!(value("new").unwrap(), "x");
     assert!(TextFile::get("A", Some("1")).unwrap_err().message().contains("versions"));
     assert_eq!(TextFile::recover("A").unwrap_err().kind(), ErrorKind::Unsupported);
     assert_eq!(TextFile::purge("A").unwrap_err().kind(), ErrorKind::Unsupported);

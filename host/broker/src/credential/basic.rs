@@ -75,11 +75,14 @@ fn edition(name: u64, password: u64) -> u64 {
 impl Basic {
     async fn injection(&self) -> Result<Injection, Error> {
         let held;
+        let mut name_forms = None;
         let (name, name_edition, is_name_fresh) = match &self.name {
             Name::Typed(name) => (name.as_str(), 0, false),
             Name::Held(source) => {
                 let (reading, is_fresh) = source.read().await?;
                 held = reading;
+                // A name that comes from a source may be as private as a password.
+                name_forms = Some(Arc::clone(&held.forms));
                 (held.text.expose_secret(), held.edition, is_fresh)
             }
         };
@@ -97,7 +100,10 @@ impl Basic {
         let (pair, encoded) = (Forms::of(pair.as_bytes()), Forms::of(encoded.as_bytes()));
         Ok(Injection {
             headers: vec![(AUTHORIZATION, value)],
-            secrets: vec![Arc::clone(&password.forms), Arc::new(pair), Arc::new(encoded)],
+            secrets: [Arc::clone(&password.forms), Arc::new(pair), Arc::new(encoded)]
+                .into_iter()
+                .chain(name_forms)
+                .collect(),
             edition: edition(name_edition, password.edition),
             is_fresh: is_fresh || is_name_fresh,
         })

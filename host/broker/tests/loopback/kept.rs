@@ -40,13 +40,10 @@ impl Tokens for Shelf {
     fn save(&self, binding: &str, entry: &[u8]) {
         *self.0.lock().unwrap() = Some((binding.to_owned(), entry.to_vec()));
     }
-
-    fn forget(&self) {
-        *self.0.lock().unwrap() = None;
-    }
 }
 
-/// A server whose tokens are numbered by its logins; `refused` are dead, and `wrapped` is the path of a wrapping token.
+/// A server whose tokens are numbered by its logins; `refused` are dead, or name what the server refuses to all:
+/// `login` or `lookup`.
 struct Vault {
     server: Server,
     refused: Arc<Mutex<Vec<String>>>,
@@ -71,7 +68,10 @@ impl Vault {
 
 fn respond(seen: &Seen, auth: &str, refused: &[String], logins: &Mutex<usize>) -> crate::server::Reply {
     let token = seen.header("x-vault-token").unwrap_or_default();
+    let refuses = |what: &str| refused.iter().any(|refused| refused == what);
     match seen.target.as_str() {
+        "/v1/auth/approle/login" if refuses("login") => answer(400, &[], "invalid secret id"),
+        "/v1/auth/token/lookup-self" if refuses("lookup") => answer(403, &[], "policy"),
         "/v1/auth/approle/login" => {
             let mut logins = logins.lock().unwrap();
             *logins += 1;
@@ -205,6 +205,17 @@ async fn a_kept_token_that_was_revoked_is_dropped_and_got_anew_once() {
     // A denial by policy costs no login and drops nothing.
     assert_eq!(process(&grant, &known(), &shelf, &origin, "denied").await, Ok(403));
     assert_eq!((vault.logins(), shelf.entry().unwrap()["token"].as_str()), (2, Some("s.kept-token-2")));
+}
+
+#[tokio::test]
+async fn a_denial_does_not_cost_a_token_that_can_not_be_bought_again() {
+    let vault = Vault::start(HOUR).await;
+    let (shelf, origin) = (Shelf::default(), vault.server.origin.clone());
+    assert_eq!(process(&vault.grant(), &known(), &shelf, &origin, "x").await, Ok(200));
+    // Its policies keep it from looking itself up, and the secret id behind it is spent.
+    vault.refused.lock().unwrap().extend(["lookup".to_owned(), "login".to_owned()]);
+    assert_ne!(process(&vault.grant(), &known(), &shelf, &origin, "denied").await, Ok(200));
+    assert_eq!(process(&vault.grant(), &known(), &shelf, &origin, "x").await, Ok(200));
 }
 
 #[tokio::test]

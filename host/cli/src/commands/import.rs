@@ -30,10 +30,24 @@ pub(crate) async fn run(app: &App, printer: &mut Printer, arguments: &Import) ->
     if !file.exists() {
         return Err(not_found("there is no such file")).context(tried);
     }
+    check_own(&file).context(tried)?;
     if let Some(tool) = names::Tool::of(&file) {
         return names::import(printer, &file, tool, arguments).context(tried);
     }
     values(app, printer, &file, arguments).await.context(tried)
+}
+
+/// Refuses a link: one in a cloned repository can lead to a file whose values its author would like to have imported.
+fn check_own(file: &Path) -> Outcome {
+    let refuse = |error: std::io::Error| usage(format!("it can't be found: {error}"));
+    let real = std::fs::canonicalize(file).map_err(refuse)?;
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    let here = std::fs::canonicalize(folder).map_err(refuse)?;
+    if real.parent() == Some(here.as_path()) && real.file_name() == file.file_name() {
+        return Ok(());
+    }
+    let shown = forge_core::manifest::printable_name(&real.display().to_string());
+    Err(usage("it is a link").with_hint(format!("if you mean the file that it leads to, name that: `{shown}`")))
 }
 
 async fn values(app: &App, printer: &mut Printer, file: &Path, arguments: &Import) -> Outcome {

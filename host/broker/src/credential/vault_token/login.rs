@@ -156,7 +156,8 @@ impl Login {
         if let Some(got) = self.kept(edition, last.as_ref().map(|got| &got.token)).await? {
             return Ok(Some(last.insert(got).used(true)));
         }
-        self.drop_kept();
+        // What is kept stays until a login replaces it: a token that may not look itself up is refused here and still
+        // opens other paths, and the secret behind it may be spent.
         // Kept before anything else can fail: the secret it cost may have had one use.
         let new = last.insert(self.log_in(edition, errand).await?);
         new.is_blind = self.is_refused(&new.token, errand).await.unwrap_or(true);
@@ -249,15 +250,6 @@ impl Login {
         };
         if let Some(entry) = entry.print() {
             tokens.save(&entry);
-        }
-    }
-
-    /// Drops a token that its server refused; what was opened for it stays known.
-    fn drop_kept(&self) {
-        match (&self.tokens, self.means.wrapped().and_then(super::wrapped::Wrapped::own)) {
-            (Some(_), Some(_)) => self.keep(None, Vec::new()),
-            (Some(tokens), None) => tokens.forget(),
-            (None, _) => {}
         }
     }
 }

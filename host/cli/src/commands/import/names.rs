@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use forge_core::config::{Layer, Owner, Place};
 use forge_core::home;
 use forge_core::manifest::{printable, printable_name};
 use forge_core::project::FILE;
@@ -14,6 +15,7 @@ use serde_json::json;
 use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
 use crate::arguments::Import;
+use crate::commands::secret::list::prefix;
 use crate::environment;
 use crate::failure::{Context as _, Outcome, not_found, usage};
 use crate::printer::Printer;
@@ -101,18 +103,31 @@ pub(super) fn import(printer: &mut Printer, file: &Path, tool: Tool, arguments: 
         not_found(format!("there is no `{FILE}` here to put the names into")).with_hint("`forge init` writes one")
     })?;
     let mut document = parsed(ours).context(|| format!("can't use `{FILE}`"))?;
+    let (provider, path) = prefix(arguments.to.as_deref())?;
     let mut added = Vec::new();
     for (environment, secrets) in &names {
         for (name, required) in secrets {
-            let path = arguments.to.as_deref().map_or_else(|| name.clone(), |prefix| format!("{prefix}/{name}"));
-            let reference: Reference = path.parse().context(|| format!("can't name `{}`", printable_name(name)))?;
+            // The name is a path below the prefix and nothing more: it could be written like another provider's reference.
+            let path = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
+            let reference = Reference { provider: provider.clone(), path, version: None, field: None };
             if insert(&mut document, environment.as_deref(), name, &reference, *required)? {
                 added.push((environment.clone(), name.clone(), reference));
             }
         }
     }
+    let changed = document.to_string();
+    // What forge could not read afterwards is not written: a name of the other tool's may be none here.
+    let project = Place { owner: Owner::Project, file: place.clone() };
+    Layer::parse(changed.as_bytes(), &project).context(|| format!("`{FILE}` can't hold these names"))?;
     if !arguments.dry_run && !added.is_empty() {
-        home::write(&place, document.to_string().as_bytes())?;
+        let mode = std::fs::metadata(&place).map(|metadata| metadata.permissions());
+        home::write(&place, changed.as_bytes())?;
+        // It is meant to be committed, and holds no secret.
+        mode.and_then(|mode| std::fs::set_permissions(&place, mode)).map_err(|error| home::Error {
+            what: "keep the mode of",
+            path: place,
+            why: error.to_string(),
+        })?;
     }
     if printer.is_json() {
         let added: Vec<_> = added

@@ -84,7 +84,7 @@ async fn merged(
     reference: &Reference,
     field: &str,
     value: &[u8],
-    mut options: PutOptions,
+    typed: PutOptions,
 ) -> Outcome<SecretVersion> {
     let mut has_warned = false;
     for attempt in 1.. {
@@ -93,9 +93,12 @@ async fn merged(
         let current = whole.as_ref().map_or(Some(String::new()), |secret| {
             secret.version.as_ref().map(|version| version.id.clone()).filter(|id| !id.is_empty())
         });
+        // What a person did not name stays as it is in the version that this attempt read.
+        let mut options = typed.clone();
         if let Some(secret) = &whole {
-            // What a person did not name stays as it was.
             options.content_type = options.content_type.or_else(|| secret.content_type.clone());
+            let expiry = secret.version.as_ref().and_then(|version| version.expires_at);
+            options.expires_at = options.expires_at.or(expiry);
             if options.tags.is_empty() {
                 options.tags.clone_from(&secret.tags);
             }
