@@ -127,9 +127,7 @@ fn prompted(home: &Home, provider: &str, project: Option<&str>, name: &str, prin
     if !printer.is_interactive() {
         return Err(usage("a credential from `prompt` needs a terminal"));
     }
-    let answer = rpassword::prompt_password(format!("{name} for `{provider}`: "))
-        .map_err(|error| usage(format!("can't ask: {error}")))?;
-    let answer = Zeroizing::new(answer);
+    let answer = printer.hidden(&format!("{name} for `{provider}`: "))?;
     if answer.is_empty() {
         return Err(usage("an empty credential is none"));
     }

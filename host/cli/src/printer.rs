@@ -6,9 +6,10 @@ use clap::builder::styling::AnsiColor;
 use forge_core::Kind;
 use forge_core::provider::Failure;
 use serde_json::{Value as Json, json};
+use zeroize::Zeroizing;
 
 use crate::arguments::Global;
-use crate::failure::Outcome;
+use crate::failure::{Outcome, usage};
 
 /// Where output goes, and how much of it.
 #[derive(Debug)]
@@ -133,6 +134,21 @@ impl Printer {
         let mut answer = String::new();
         let read = io::stdin().read_line(&mut answer);
         read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+    }
+
+    /// Asks for something that is not shown. Whoever presses Ctrl-C ends the program, as everywhere else.
+    pub(crate) fn hidden(&mut self, question: &str) -> Outcome<Zeroizing<String>> {
+        match rpassword::prompt_password(question) {
+            Ok(answer) => Ok(Zeroizing::new(answer)),
+            Err(error) => {
+                if error.kind() == io::ErrorKind::Interrupted {
+                    // The terminal is as it was again, and gave the key in place of the signal that it stands for.
+                    let own = rustix::process::getpid();
+                    rustix::process::kill_process(own, rustix::process::Signal::INT).unwrap_or_default();
+                }
+                Err(usage(format!("can't ask: {error}")))
+            }
+        }
     }
 
     /// Text that belongs to a question, so it is shown however quiet it is.

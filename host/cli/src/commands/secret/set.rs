@@ -122,7 +122,7 @@ async fn merged(
 }
 
 /// The value from a file, from what is piped in, or from a hidden prompt; never from an argument, which every process can read.
-fn value(printer: &Printer, from_file: Option<&Path>, keep_newline: bool) -> Outcome<Zeroizing<Vec<u8>>> {
+fn value(printer: &mut Printer, from_file: Option<&Path>, keep_newline: bool) -> Outcome<Zeroizing<Vec<u8>>> {
     if let Some(path) = from_file {
         let path = crate::environment::absolute(path)?;
         let path =
@@ -134,9 +134,7 @@ fn value(printer: &Printer, from_file: Option<&Path>, keep_newline: bool) -> Out
         if !printer.is_interactive() {
             return Err(usage("there is no value: pipe it in, or name a file with `--from-file`"));
         }
-        let typed = rpassword::prompt_password("value: ")
-            .map_err(|error| usage(format!("can't ask for the value: {error}")))?;
-        return Ok(typed.into_bytes().into());
+        return Ok(std::mem::take(&mut *printer.hidden("value: ")?).into_bytes().into());
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(64 << 10));
     io::stdin()
