@@ -43,7 +43,7 @@ impl Terminal {
         self.0.send_control(key).unwrap();
     }
 
-    /// Closes the terminal, as a window does, and waits until the program is gone.
+    /// Sends what the system sends when a terminal is closed, and waits until the program is gone.
     pub fn closes(mut self) {
         use rexpect::process::Signal;
         self.0.process_mut().kill(Signal::SIGHUP).unwrap();

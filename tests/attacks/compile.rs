@@ -77,7 +77,7 @@ fn child_of(parent: u32) -> Option<u32> {
     while begun.elapsed() < Duration::from_secs(60) {
         let list = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
         if let Some(child) = list.split_whitespace().next() {
-            return child.parse().ok();
+            return Some(child.parse().unwrap());
         }
         std::thread::sleep(Duration::from_millis(1));
     }

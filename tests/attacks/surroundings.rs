@@ -191,6 +191,8 @@ fn a_directory_with_forges_own_files_or_a_credential_is_lent_to_nobody() {
         add("evil", path, &from_variable).exits(8).stderr_has("own files");
     }
     let from_file = format!("header,name=x-canary,value=file:{}", credential.display());
+    // Its own credential counts before anything is recorded: the check of a new provider runs the plugin.
+    add("evil", &stage.world.path("credentials"), &from_file).exits(8).stderr_has("with a credential in it");
     add("honest", &stage.world.path("granted"), &from_file).succeeds();
     for path in [stage.world.path("credentials"), stage.world.path("")] {
         add("evil", &path, &from_variable).exits(8);

@@ -266,6 +266,14 @@ fn a_provider_of_a_project_is_not_the_users_to_remove() {
 }
 
 #[test]
+fn a_provider_that_is_written_without_a_credential_is_allowed_and_then_works() {
+    let world = project(&STORE.replace("plugin = \"file\"", "plugin = \"file\"\ncredential = { kind = \"none\" }"));
+    allow(&world).succeeds();
+    set(&world, "a", "x").succeeds();
+    get(&world, "a").succeeds().stdout_is("x");
+}
+
+#[test]
 fn what_is_wrong_in_a_project_is_told_by_line_column_and_name_and_never_repeated() {
     let world = World::new();
     set(&world, "store://local/mine", "mine").succeeds();

@@ -120,6 +120,29 @@ fn a_provider_is_asked_for_its_credential_unseen_and_for_its_grant() {
 }
 
 #[test]
+fn an_answer_that_was_not_allowed_takes_no_older_ones_place() {
+    let server = OpenBao::start();
+    let world = World::new();
+    let project = format!(
+        "[providers.bao]\nplugin = \"vault\"\nsettings = {{ address = \"{}\" }}\ncredential = {{ kind = \"vault-token\" }}\n",
+        server.address()
+    );
+    std::fs::write(world.path("work/forge.toml"), project).unwrap();
+    let asked = |token: &str, answer: &str| {
+        let mut terminal = Terminal::start(&world, ["allow", "--credential", "bao=vault-token,token=prompt"]);
+        terminal.sees("token for `bao`: ");
+        terminal.types(token);
+        terminal.sees("[y/N] ");
+        terminal.types(answer);
+        terminal.ends().1
+    };
+    assert_eq!(asked(ROOT, "y"), 0);
+    set(&world, "store://bao/a", "x").succeeds();
+    assert_eq!(asked("s.another-and-a-valuable-one", "n"), 8);
+    get(&world, "store://bao/a").succeeds().stdout_is("x");
+}
+
+#[test]
 fn a_project_is_allowed_by_a_yes() {
     let world = World::new();
     std::fs::write(world.path("work/forge.toml"), "[secrets]\nA = \"store://local/a\"\n").unwrap();

@@ -130,20 +130,9 @@ fn strangers(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn acknowledged_writes_of_two_processes_outlive_kill_9_at_any_moment() {
-    outlive(30);
-}
-
-/// `cargo test --release --workspace --test all -- --ignored a_thousand`: minutes in a debug build.
-#[test]
-#[ignore = "the same as the test above, at length"]
 fn a_thousand_acknowledged_writes_of_two_processes_outlive_kill_9_at_any_moment() {
-    outlive(200);
-}
-
-/// This many acknowledged writes in each round, among those of writers that are killed.
-#[track_caller]
-fn outlive(writes: usize) {
+    // In each of the rounds, among those of writers that are killed.
+    let writes = 200;
     let world = World::new();
     set(&world, "first", "x").succeeds();
     let mut killed = 0;

@@ -63,6 +63,15 @@ async fn a_short_password_is_found_as_a_part_of_its_pair() {
 }
 
 #[tokio::test]
+async fn a_name_that_comes_from_a_source_is_withheld_and_one_that_was_typed_is_not() {
+    let known = Known::of(&[("env:U", "name-canary-0123"), ("env:P", PASSWORD)]);
+    let from_source = [("username", "env:U"), ("password", "env:P")];
+    assert!(reflected("basic", &from_source, &known, r#"{"user":"name-canary-0123"}"#.to_owned()).await);
+    let typed = [("username", "name-canary-0123"), ("password", "env:P")];
+    assert!(!reflected("basic", &typed, &known, r#"{"user":"name-canary-0123"}"#.to_owned()).await);
+}
+
+#[tokio::test]
 async fn a_bearer_token_is_withheld() {
     let known = Known::of(&[("env:B", "bearer-canary-0123")]);
     assert!(reflected("bearer", &[("token", "env:B")], &known, STANDARD.encode("bearer-canary-0123")).await);

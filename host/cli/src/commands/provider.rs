@@ -40,6 +40,7 @@ pub(super) fn as_json(grant: &Grant) -> Json {
         fields.shift_remove("tls_ca");
         fields.insert("private_ca".to_owned(), json!(grant.tls_ca.is_some()));
         if let Some(certificate) = &grant.tls_certificate {
+            // A chain that can't be read has no facts to show; whoever uses it is told why.
             let facts = forge_broker::certificate_facts(&certificate.chain).ok();
             let until = facts.as_ref().map(|facts| facts.not_after.to_string());
             let sha256 = facts.map(|facts| facts.sha256);

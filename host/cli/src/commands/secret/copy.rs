@@ -31,22 +31,22 @@ pub(super) async fn copy(app: &App, printer: &mut Printer, from: &str, to: &str,
                 return Err(usage("whole secrets are copied, so the reference has no field")).context(tried);
             }
             let source = Named::open(app, from.clone()).await.context(tried)?;
-            let destination = Named::open(app, to.clone()).await.context(tried)?;
-            if source.resolved == destination.resolved {
+            let provider = source.resolver.open(to.provider.as_deref()).await.context(tried)?.name;
+            let destination = Reference { provider: Some(provider), ..to.clone() };
+            if source.resolved == destination {
                 return Err(usage("both are the same secret")).context(tried);
             }
-            let written =
-                one(&source.resolver, &source.resolved, &destination.resolved, manner).await.context(tried)?;
+            let written = one(&source.resolver, &source.resolved, &destination, manner).await.context(tried)?;
             if printer.is_json() {
                 return printer.object(json!({
                     "from": source.resolved.to_string(),
-                    "to": destination.resolved.to_string(),
+                    "to": destination.to_string(),
                     "version": written.as_ref().map(version),
                     "dry_run": manner.dry_run,
                 }));
             }
             let done = if manner.dry_run { "would copy" } else { "copied" };
-            printer.note(&format!("{done} `{}` to `{}`", source.resolved, destination.resolved));
+            printer.note(&format!("{done} `{}` to `{}`", source.resolved, destination));
             Ok(())
         }
     }

@@ -149,7 +149,7 @@ pub(super) async fn set_state(
     if reference.field.is_some() {
         return Err(usage(format!("a version is {verb}d whole, so the reference has no field"))).context(tried);
     }
-    let named = Named::open(app, reference.clone()).await.context(tried)?;
+    let mut named = Named::open(app, reference.clone()).await.context(tried)?;
     if reference.version.is_none() {
         let known = named.resolver.describe(target(&reference)).await.context(tried)?;
         let known = known.ok_or_else(|| not_found("there is no such secret")).context(tried)?;
@@ -160,7 +160,8 @@ pub(super) async fn set_state(
                 .context(tried)?,
         );
     }
-    let named = Named::open(app, reference).await.context(tried)?;
+    named.resolved.version.clone_from(&reference.version);
+    named.reference = reference;
     if dry_run {
         printer.note(&format!("would {verb} `{}`", named.resolved));
         return named.dry(printer, verb);

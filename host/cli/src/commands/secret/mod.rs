@@ -7,6 +7,7 @@ pub(crate) mod list;
 mod removal;
 mod set;
 
+use self::removal::Removal;
 use forge_core::reference::Reference;
 use forge_core::resolver::{Resolver, Target};
 use forge_core::secret::{Attributes, VersionState};
@@ -31,9 +32,15 @@ pub(crate) async fn run(app: &App, printer: &mut Printer, command: Secret) -> Ou
         Secret::Disable { reference, dry_run } => {
             history::set_state(app, printer, &reference, VersionState::Disabled, dry_run).await
         }
-        Secret::Delete { reference, yes, dry_run } => removal::delete(app, printer, &reference, yes, dry_run).await,
-        Secret::Recover { reference, dry_run } => removal::recover(app, printer, &reference, dry_run).await,
-        Secret::Purge { reference, yes, dry_run } => removal::purge(app, printer, &reference, yes, dry_run).await,
+        Secret::Delete { reference, yes, dry_run } => {
+            removal::run(app, printer, Removal::Delete, &reference, yes, dry_run).await
+        }
+        Secret::Recover { reference, dry_run } => {
+            removal::run(app, printer, Removal::Recover, &reference, true, dry_run).await
+        }
+        Secret::Purge { reference, yes, dry_run } => {
+            removal::run(app, printer, Removal::Purge, &reference, yes, dry_run).await
+        }
         Secret::Copy { from, to, overwrite, dry_run } => {
             copy::copy(app, printer, &from, &to, copy::Manner { overwrite, dry_run }).await
         }

@@ -7,63 +7,69 @@ use crate::app::App;
 use crate::failure::{Context as _, Outcome, not_found, usage};
 use crate::printer::Printer;
 
-pub(super) async fn delete(app: &App, printer: &mut Printer, text: &str, yes: bool, dry_run: bool) -> Outcome {
-    let reference = parsed(text)?;
-    let tried = || format!("can't delete `{reference}`");
-    whole(&reference, "is deleted").context(tried)?;
-    let named = Named::open(app, reference.clone()).await.context(tried)?;
-    if dry_run {
-        printer.note(&format!("would delete `{}`", named.resolved));
-        return named.dry(printer, "delete");
-    }
-    if !yes && !printer.confirm(&format!("delete `{}`?", named.resolved)) {
-        return Err(usage("nobody said yes").with_hint("`--yes` deletes without a question")).context(tried);
-    }
-    if !named.resolver.delete(target(&reference)).await.context(tried)? {
-        return Err(not_found("there is no such secret")).context(tried);
-    }
-    if printer.is_json() {
-        return printer.object(json!({ "reference": named.resolved.to_string(), "deleted": true }));
-    }
-    printer.note(&format!("deleted `{}`", named.resolved));
-    Ok(())
+/// What is done to a whole secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Removal {
+    Delete,
+    Recover,
+    Purge,
 }
 
-pub(super) async fn recover(app: &App, printer: &mut Printer, text: &str, dry_run: bool) -> Outcome {
-    let reference = parsed(text)?;
-    let tried = || format!("can't recover `{reference}`");
-    whole(&reference, "is recovered").context(tried)?;
-    let named = Named::open(app, reference.clone()).await.context(tried)?;
-    if dry_run {
-        printer.note(&format!("would recover `{}`", named.resolved));
-        return named.dry(printer, "recover");
+impl Removal {
+    fn verb(self) -> &'static str {
+        match self {
+            Self::Delete => "delete",
+            Self::Recover => "recover",
+            Self::Purge => "purge",
+        }
     }
-    named.resolver.recover(target(&reference)).await.context(tried)?;
-    if printer.is_json() {
-        return printer.object(json!({ "reference": named.resolved.to_string(), "recovered": true }));
+
+    fn done(self) -> &'static str {
+        match self {
+            Self::Delete => "deleted",
+            Self::Recover => "recovered",
+            Self::Purge => "purged",
+        }
     }
-    printer.note(&format!("recovered `{}`", named.resolved));
-    Ok(())
 }
 
-pub(super) async fn purge(app: &App, printer: &mut Printer, text: &str, yes: bool, dry_run: bool) -> Outcome {
+pub(super) async fn run(
+    app: &App,
+    printer: &mut Printer,
+    removal: Removal,
+    text: &str,
+    yes: bool,
+    dry_run: bool,
+) -> Outcome {
     let reference = parsed(text)?;
-    let tried = || format!("can't purge `{reference}`");
-    whole(&reference, "is purged").context(tried)?;
+    let (verb, done) = (removal.verb(), removal.done());
+    let tried = || format!("can't {verb} `{reference}`");
+    whole(&reference, &format!("is {done}")).context(tried)?;
     let named = Named::open(app, reference.clone()).await.context(tried)?;
     if dry_run {
-        printer.note(&format!("would purge `{}`", named.resolved));
-        return named.dry(printer, "purge");
+        printer.note(&format!("would {verb} `{}`", named.resolved));
+        return named.dry(printer, verb);
     }
-    if !yes && !printer.confirm(&format!("remove `{}` and all its versions for good?", named.resolved)) {
-        return Err(usage("nobody said yes").with_hint("`--yes` purges without a question")).context(tried);
+    let question = match removal {
+        Removal::Delete => format!("delete `{}`?", named.resolved),
+        Removal::Purge => format!("remove `{}` and all its versions for good?", named.resolved),
+        Removal::Recover => String::new(),
+    };
+    if !question.is_empty() && !yes && !printer.confirm(&question) {
+        return Err(usage("nobody said yes").with_hint(format!("`--yes` {verb}s without a question"))).context(tried);
     }
-    if !named.resolver.purge(target(&reference)).await.context(tried)? {
-        return Err(not_found("there is no such secret, and nothing left of one")).context(tried);
+    let found = match removal {
+        Removal::Delete => named.resolver.delete(target(&reference)).await,
+        Removal::Recover => named.resolver.recover(target(&reference)).await.map(|()| true),
+        Removal::Purge => named.resolver.purge(target(&reference)).await,
+    };
+    if !found.context(tried)? {
+        let left = if removal == Removal::Purge { ", and nothing left of one" } else { "" };
+        return Err(not_found(format!("there is no such secret{left}"))).context(tried);
     }
     if printer.is_json() {
-        return printer.object(json!({ "reference": named.resolved.to_string(), "purged": true }));
+        return printer.object(json!({ "reference": named.resolved.to_string(), done: true }));
     }
-    printer.note(&format!("purged `{}`", named.resolved));
+    printer.note(&format!("{done} `{}`", named.resolved));
     Ok(())
 }
