@@ -136,19 +136,13 @@ impl Printer {
         read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
     }
 
-    /// Asks for something that is not shown. Whoever presses Ctrl-C ends the program, as everywhere else.
+    /// Asks for something that is not shown.
     pub(crate) fn hidden(&mut self, question: &str) -> Outcome<Zeroizing<String>> {
-        match rpassword::prompt_password(question) {
-            Ok(answer) => Ok(Zeroizing::new(answer)),
-            Err(error) => {
-                if error.kind() == io::ErrorKind::Interrupted {
-                    // The terminal is as it was again, and gave the key in place of the signal that it stands for.
-                    let own = rustix::process::getpid();
-                    rustix::process::kill_process(own, rustix::process::Signal::INT).unwrap_or_default();
-                }
-                Err(usage(format!("can't ask: {error}")))
-            }
-        }
+        rpassword::prompt_password(question).map(Zeroizing::new).map_err(|error| match error.kind() {
+            // While it asks, the terminal gives the key in place of the signal that Ctrl-C stands for.
+            io::ErrorKind::Interrupted => Failure::new(Kind::Interrupted, "broken off with Ctrl-C"),
+            _ => usage(format!("can't ask: {error}")),
+        })
     }
 
     /// Text that belongs to a question, so it is shown however quiet it is.

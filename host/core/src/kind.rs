@@ -43,6 +43,8 @@ pub enum Kind {
     Integrity,
     /// A check found something that does not work.
     CheckFailed,
+    /// The person who was asked broke it off.
+    Interrupted,
     /// Some of it was done and some was not.
     Partial,
     /// Forge's own fault, or the machine's (a disk that is full, a directory that can't be read).
@@ -70,6 +72,7 @@ impl Kind {
             Self::CredentialReflected => "credential-reflected",
             Self::Integrity => "integrity",
             Self::CheckFailed => "check-failed",
+            Self::Interrupted => "interrupted",
             Self::Partial => "partial",
             Self::Internal => "internal",
         }
@@ -90,6 +93,8 @@ impl Kind {
             Self::CheckFailed => 10,
             Self::CredentialReflected | Self::Integrity => 11,
             Self::Partial => 12,
+            // As a shell counts the end by this signal, which is what Ctrl-C is wherever nothing is asked.
+            Self::Interrupted => 130,
         }
     }
 }
