@@ -10,7 +10,7 @@ use sha2::Digest as _;
 use zeroize::Zeroizing;
 
 /// The version of the entry's format.
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 2;
 
 /// How long a token without an end is kept, in seconds: a day.
 const ENDLESS: u64 = 86_400;
@@ -18,9 +18,9 @@ const ENDLESS: u64 = 86_400;
 /// The most seconds by which a token counts as over before its server says so: what is sent now arrives a little later.
 const MARGIN: u64 = 10;
 
-/// Seconds by which the clock may have been set back since the login, as time servers do; more, and nobody knows how old
-/// the token is.
-const SET_BACK: i64 = 30;
+/// Milliseconds by which the clock may have been set back since the login, as time servers do; more, and nobody knows
+/// how old the token is.
+const SET_BACK: i64 = 30_000;
 
 /// The longest entry in bytes.
 const LONGEST: usize = 16 * 1024;
@@ -46,6 +46,7 @@ pub(super) struct Kept {
 struct Stored {
     schema_version: u32,
     token: Option<String>,
+    /// In milliseconds since 1970: a token may live for a few seconds.
     since: i64,
     life: Option<u64>,
     promised: Option<u64>,
@@ -83,7 +84,7 @@ impl Kept {
         }
         Some(Self {
             token: stored.token.map(SecretString::from),
-            since: Timestamp::from_second(stored.since).ok()?,
+            since: Timestamp::from_millisecond(stored.since).ok()?,
             life: stored.life,
             promised: stored.promised,
             is_renewable: stored.is_renewable,
@@ -97,7 +98,7 @@ impl Kept {
         let storing = Storing {
             schema_version: SCHEMA_VERSION,
             token: self.token.as_ref().map(|token| token.expose_secret()),
-            since: self.since.as_second(),
+            since: self.since.as_millisecond(),
             life: self.life,
             promised: self.promised,
             is_renewable: self.is_renewable,
@@ -114,15 +115,16 @@ impl Kept {
     ///
     /// The second is `None` for a token without an end.
     pub(super) fn age(&self, now: Timestamp) -> Option<(Duration, Option<Duration>)> {
-        let age = now.as_second().checked_sub(self.since.as_second())?;
+        let age = now.as_millisecond().checked_sub(self.since.as_millisecond())?;
         // Whoever sets the clock back would make every token young again.
         if age < -SET_BACK {
             return None;
         }
-        let age = u64::try_from(age).unwrap_or_default();
+        let age = Duration::from_millis(u64::try_from(age).unwrap_or_default());
         let margin = self.life.map_or(0, |life| MARGIN.min(life / 10));
-        let left = self.life.unwrap_or(ENDLESS).checked_sub(age + margin).filter(|left| *left > 0)?;
-        Some((Duration::from_secs(age), self.life.map(|_| Duration::from_secs(left))))
+        let counts = Duration::from_secs(self.life.unwrap_or(ENDLESS).saturating_sub(margin));
+        let left = counts.checked_sub(age).filter(|left| !left.is_zero())?;
+        Some((age, self.life.map(|_| left)))
     }
 
     /// Whether what stands at the sources now is what the login used; sources that are gone say nothing.
@@ -164,6 +166,16 @@ mod tests {
     }
 
     #[test]
+    fn the_age_of_a_token_is_known_to_the_millisecond() {
+        let mut kept = kept(Some(4));
+        kept.since = Timestamp::from_millisecond(1_000_000_999).unwrap();
+        let age = kept.age(Timestamp::from_millisecond(1_000_003_900).unwrap()).unwrap();
+        assert_eq!(age, (Duration::from_millis(2_901), Some(Duration::from_millis(1_099))));
+        let kept = Kept::parse(&kept.print().unwrap()).unwrap();
+        assert_eq!(kept.since.as_millisecond(), 1_000_000_999);
+    }
+
+    #[test]
     fn a_token_without_an_end_is_kept_for_a_day() {
         assert_eq!(left(None, 86_399), Some(None));
         assert_eq!(left(None, 86_400), None);
@@ -182,7 +194,7 @@ mod tests {
         let again = Kept::parse(&bytes).unwrap();
         assert_eq!(again.token.as_ref().unwrap().expose_secret(), "s.canary");
         assert_eq!((again.since, again.life, again.promised), (kept(None).since, Some(60), Some(60)));
-        let other = String::from_utf8(bytes.to_vec()).unwrap().replace("\"schema_version\":1", "\"schema_version\":2");
+        let other = String::from_utf8(bytes.to_vec()).unwrap().replace("\"schema_version\":2", "\"schema_version\":1");
         assert!(Kept::parse(other.as_bytes()).is_none() && Kept::parse(b"").is_none());
     }
 
