@@ -100,6 +100,18 @@ pub fn read_private(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
 /// # Errors
 /// As [`read_private`].
 pub fn read_owned(path: &Path, most: u64, owner: u32) -> Result<Option<Vec<u8>>, Error> {
+    open_owned(path, owner)?.map(|file| read_bounded(file, path, most)).transpose()
+}
+
+/// Opens a file as [`read_private`] does, for whoever reads it piece by piece.
+///
+/// # Errors
+/// As [`read_private`], but for the length.
+pub fn open_private(path: &Path) -> Result<Option<File>, Error> {
+    open_owned(path, rustix::process::geteuid().as_raw())
+}
+
+fn open_owned(path: &Path, owner: u32) -> Result<Option<File>, Error> {
     let Some(file) = open_checked(path).map_err(|error| Error::new("read", path, error))? else {
         return Ok(None);
     };
@@ -107,7 +119,7 @@ pub fn read_owned(path: &Path, most: u64, owner: u32) -> Result<Option<Vec<u8>>,
     if metadata.uid() != owner || metadata.mode() & 0o022 != 0 {
         return Err(Error::new("use", path, "it belongs to somebody else, or others can write it"));
     }
-    read_bounded(file, path, most).map(Some)
+    Ok(Some(file))
 }
 
 fn open_checked(path: &Path) -> io::Result<Option<File>> {

@@ -1,12 +1,19 @@
 //! The compile cache: machine code of plugins, trusted only as far as its MAC.
 //!
-//! An entry is `magic | MAC | machine code`. The MAC (BLAKE3 under a key of this user) covers the magic,
+//! An entry is `machine code | magic | MAC`. The MAC (BLAKE3 under a key of this user) covers the magic,
 //! the plugin's digest, the engine's identity and the code, so an entry that was edited, renamed, or made by
 //! another engine is thrown away and the plugin compiled again from bytes that are hashed anew.
 //! Whoever can write the cache directory but not read the key (a shared or restored cache) gains nothing by it.
+//!
+//! The code is read once to check it and then mapped from the very file that was read: half a megabyte that is copied
+//! twice takes longer than the call that it is for. Between the two, only the owner of the file (this user) could change
+//! it in place, who could as well change this process.
 
+use std::fs::File;
 use std::hash::{Hash, Hasher};
-use std::path::PathBuf;
+use std::io::Read;
+use std::os::fd::AsRawFd as _;
+use std::path::{Path, PathBuf};
 
 use forge_core::home::{self, Home};
 use sha2::{Digest as _, Sha256};
@@ -16,11 +23,14 @@ use wasmtime::component::Component;
 use crate::compiler::{Compiler, LONGEST_CODE};
 use crate::error::Error;
 
-const MAGIC: &[u8; 16] = b"forge-compiled-2";
+const MAGIC: &[u8; 16] = b"forge-compiled-3";
 const MAC: usize = 32;
 
-/// The longest entry, in bytes.
-const LONGEST: u64 = LONGEST_CODE + (MAGIC.len() + MAC) as u64;
+/// What follows the code.
+const TAIL: usize = MAGIC.len() + MAC;
+
+/// How much of an entry is read at once: little memory to touch, and enough for BLAKE3 to hash several parts in parallel.
+const PIECE: usize = 64 << 10;
 
 /// The compile cache of one engine.
 #[derive(Debug)]
@@ -62,14 +72,10 @@ impl CompileCache {
     /// The compiled plugin, if the cache has it and its MAC fits.
     pub(crate) fn load(&self, engine: &Engine, digest: &str) -> Option<Component> {
         let path = self.entry(digest);
-        let found = home::read_private(&path, LONGEST).and_then(|entry| match entry {
-            Some(entry) => self.verified(digest, &entry).map(|is_ours| is_ours.then_some(entry)),
-            None => Ok(None),
-        });
-        let loaded = match found {
-            Ok(Some(entry)) => deserialize(engine, entry.get(MAGIC.len() + MAC..).unwrap_or_default()),
-            Ok(None) if !path.exists() => return None,
-            Ok(None) | Err(_) => None,
+        let loaded = match home::open_private(&path) {
+            Ok(Some(file)) => self.mapped(engine, digest, &file).or_else(|| self.copied(engine, digest, &path)),
+            Ok(None) => return None,
+            Err(_) => None,
         };
         if loaded.is_none() {
             tracing::warn!("the compiled plugin {digest} did not fit its MAC or this engine: it is compiled again");
@@ -92,13 +98,14 @@ impl CompileCache {
     ) -> Result<Component, Error> {
         let code = compiler.compile(component)?;
         self.keep(digest, &code);
-        deserialize(engine, &code).ok_or(Error::Uncompilable)
+        deserialize(engine, Code::Bytes(&code)).ok_or(Error::Uncompilable)
     }
 
     fn keep(&self, digest: &str, code: &[u8]) {
-        match self.mac(digest, code) {
-            Ok(mac) => {
-                let entry = [MAGIC.as_slice(), mac.as_bytes(), code].concat();
+        match self.hasher(digest, code.len() as u64) {
+            Ok(mut hasher) => {
+                let mac = hasher.update(code).finalize();
+                let entry = [code, MAGIC.as_slice(), mac.as_bytes()].concat();
                 if let Err(error) = home::write(&self.entry(digest), &entry) {
                     tracing::warn!("{error}");
                 }
@@ -112,34 +119,77 @@ impl CompileCache {
         std::fs::remove_file(self.entry(digest)).unwrap_or_default();
     }
 
+    /// What makes the MAC, fed with all but the code, which has `length` bytes.
+    ///
     /// The keyed mode of BLAKE3 is a MAC ("BLAKE3: one function, fast everywhere", section 2.5), and checks machine code
     /// in a tenth of the time that HMAC-SHA256 takes where the processor has no instructions for SHA.
-    fn mac(&self, digest: &str, code: &[u8]) -> Result<blake3::Hash, home::Error> {
+    fn hasher(&self, digest: &str, length: u64) -> Result<blake3::Hasher, home::Error> {
         let key = home::secret_file(&self.key_file)?;
         let mut hasher = blake3::Hasher::new_keyed(&key);
-        for part in [MAGIC.as_slice(), digest.as_bytes(), self.engine_id.as_bytes(), code] {
+        for part in [MAGIC.as_slice(), digest.as_bytes(), self.engine_id.as_bytes()] {
             hasher.update(&(part.len() as u64).to_be_bytes());
             hasher.update(part);
         }
-        Ok(hasher.finalize())
+        hasher.update(&length.to_be_bytes());
+        Ok(hasher)
     }
 
-    fn verified(&self, digest: &str, entry: &[u8]) -> Result<bool, home::Error> {
-        let Some((tag, code)) = entry.strip_prefix(MAGIC.as_slice()).and_then(|rest| rest.split_at_checked(MAC)) else {
-            return Ok(false);
-        };
-        let mac = self.mac(digest, code)?;
-        // Compared in constant time.
-        Ok(<[u8; MAC]>::try_from(tag).is_ok_and(|tag| mac == tag))
+    /// An entry's code, mapped from its file.
+    fn mapped(&self, engine: &Engine, digest: &str, file: &File) -> Option<Component> {
+        self.verified(digest, file, file.metadata().ok()?.len())?;
+        deserialize(engine, Code::File(file))
     }
+
+    /// An entry's code, copied from its file: where the cache lies on a disk from which nothing may run, or `/proc` is not
+    /// there.
+    fn copied(&self, engine: &Engine, digest: &str, path: &Path) -> Option<Component> {
+        let entry = home::read_private(path, LONGEST_CODE + TAIL as u64).ok()??;
+        self.verified(digest, entry.as_slice(), entry.len() as u64)?;
+        deserialize(engine, Code::Bytes(entry.get(..entry.len().checked_sub(TAIL)?)?))
+    }
+
+    /// Reads an entry of `length` bytes to its end, piece by piece; `None` unless its MAC fits.
+    fn verified(&self, digest: &str, mut entry: impl Read, length: u64) -> Option<()> {
+        let mut left = length.checked_sub(TAIL as u64).filter(|length| *length <= LONGEST_CODE)?;
+        let mut hasher = self.hasher(digest, left).ok()?;
+        let mut piece = vec![0; PIECE];
+        while left > 0 {
+            let want = usize::try_from(left).map_or(PIECE, |left| left.min(PIECE));
+            let piece = piece.get_mut(..want)?;
+            entry.read_exact(piece).ok()?;
+            hasher.update(piece);
+            left = left.checked_sub(piece.len() as u64)?;
+        }
+        let mut tail = [0; TAIL];
+        entry.read_exact(&mut tail).ok()?;
+        let (magic, tag) = tail.split_at_checked(MAGIC.len())?;
+        let tag = <[u8; MAC]>::try_from(tag).ok()?;
+        // Compared in constant time.
+        (magic == MAGIC && hasher.finalize() == tag).then_some(())
+    }
+}
+
+/// Machine code whose origin is known.
+#[derive(Clone, Copy)]
+enum Code<'a> {
+    Bytes(&'a [u8]),
+    /// An entry of the cache.
+    File(&'a File),
 }
 
 /// Makes a component of machine code that this process compiled itself or whose MAC it has just verified.
 #[expect(unsafe_code, reason = "the engine runs whatever machine code it is given; the callers vouch for it")]
-fn deserialize(engine: &Engine, code: &[u8]) -> Option<Component> {
-    // SAFETY: `code` comes from `Engine::precompile_component`: either a moment ago, or from a cache entry
-    // whose MAC was verified over exactly this buffer, which nobody can change in between as a mapped file could be.
-    unsafe { Component::deserialize(engine, code) }.ok()
+fn deserialize(engine: &Engine, code: Code<'_>) -> Option<Component> {
+    // SAFETY: the code comes from `Engine::precompile_component`: either a moment ago, or from a cache entry whose MAC
+    // was verified over this very file. The link in `/proc` leads to the opened file and not to what its name has become,
+    // and only this user could write into it, as `open_private` made sure; forge itself never does, it renames and removes.
+    let loaded = unsafe {
+        match code {
+            Code::Bytes(bytes) => Component::deserialize(engine, bytes),
+            Code::File(file) => Component::deserialize_file(engine, format!("/proc/self/fd/{}", file.as_raw_fd())),
+        }
+    };
+    loaded.ok()
 }
 
 #[cfg(test)]
@@ -171,22 +221,52 @@ mod tests {
         let (engine, cache) = cache(directory.path());
         compile(&cache, ATTACKER);
         let entry = std::fs::read(cache.entry(ATTACKER)).unwrap();
-        let code = &entry[MAGIC.len() + MAC..];
+        let code = &entry[..entry.len() - TAIL];
         // Open: with the key at hand, a MAC for the victim's digest makes the engine load the attacker's code.
-        let forged = *cache.mac(VICTIM, code).unwrap().as_bytes();
-        home::write(&cache.entry(VICTIM), &[MAGIC.as_slice(), forged.as_slice(), code].concat()).unwrap();
+        let forged = cache.hasher(VICTIM, code.len() as u64).unwrap().update(code).finalize();
+        home::write(&cache.entry(VICTIM), &[code, MAGIC.as_slice(), forged.as_bytes()].concat()).unwrap();
         assert!(cache.load(&engine, VICTIM).is_some());
         // Closed: the entry as the attacker has it, renamed; and one whose code was changed under its own MAC.
         home::write(&cache.entry(VICTIM), &entry).unwrap();
         assert!(cache.load(&engine, VICTIM).is_none());
         assert!(!cache.entry(VICTIM).exists(), "what did not fit is thrown away");
-        let mut changed = entry.clone();
-        *changed.last_mut().unwrap() ^= 1;
-        home::write(&cache.entry(ATTACKER), &changed).unwrap();
-        assert!(cache.load(&engine, ATTACKER).is_none());
+        for at in [0, code.len() / 2, code.len() - 1, code.len(), entry.len() - 1] {
+            let mut changed = entry.clone();
+            changed[at] ^= 1;
+            home::write(&cache.entry(ATTACKER), &changed).unwrap();
+            assert!(cache.load(&engine, ATTACKER).is_none());
+        }
+        for cut in [0, TAIL - 1, TAIL, entry.len() - 1] {
+            home::write(&cache.entry(ATTACKER), &entry[..cut]).unwrap();
+            assert!(cache.load(&engine, ATTACKER).is_none());
+        }
         // And the plugin itself is compiled again and served.
         compile(&cache, VICTIM);
         assert!(cache.load(&engine, VICTIM).is_some());
+    }
+
+    #[test]
+    fn an_entry_that_can_not_be_mapped_is_checked_and_copied() {
+        let directory = tempfile::tempdir().unwrap();
+        let (engine, cache) = cache(directory.path());
+        compile(&cache, VICTIM);
+        let path = cache.entry(VICTIM);
+        assert!(cache.copied(&engine, VICTIM, &path).is_some());
+        assert!(cache.copied(&engine, ATTACKER, &path).is_none());
+        let mut changed = std::fs::read(&path).unwrap();
+        changed[0] ^= 1;
+        home::write(&path, &changed).unwrap();
+        assert!(cache.copied(&engine, VICTIM, &path).is_none());
+    }
+
+    #[test]
+    fn an_entry_whose_name_another_took_meanwhile_is_the_one_that_was_checked() {
+        let directory = tempfile::tempdir().unwrap();
+        let (engine, cache) = cache(directory.path());
+        compile(&cache, VICTIM);
+        let file = home::open_private(&cache.entry(VICTIM)).unwrap().unwrap();
+        home::write(&cache.entry(VICTIM), b"no machine code at all").unwrap();
+        assert!(cache.mapped(&engine, VICTIM, &file).is_some());
     }
 
     #[test]
@@ -194,7 +274,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (engine, _) = cache(directory.path());
         let code = crate::engine::compiling().unwrap().precompile_component(COMPONENT).unwrap();
-        assert!(deserialize(&engine, &code).is_some());
+        assert!(deserialize(&engine, Code::Bytes(&code)).is_some());
         assert!(matches!(crate::inspect(&code), Err(Error::Precompiled)));
     }
 }
