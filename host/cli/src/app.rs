@@ -14,7 +14,7 @@ use forge_core::resolver::Resolver;
 use forge_core::trust;
 use forge_sandbox::{Builtin, Compiler, Plugins, Sandbox};
 
-use crate::arguments::{Arguments, Command, Global};
+use crate::arguments::{Arguments, Command, Global, Later};
 use crate::failure::{Context as _, Outcome, usage};
 use crate::printer::Printer;
 use crate::providers::Opener;
@@ -54,15 +54,15 @@ pub(crate) fn run(arguments: Arguments, printer: &mut Printer) -> Outcome {
     })?;
     runtime.block_on(async {
         match arguments.command {
-            Command::Secret(command) => commands::secret::run(&app, printer, command).await,
-            Command::Provider(command) => commands::provider::run(&app, printer, command).await,
-            Command::Plugin(command) => commands::plugin::run(&app, printer, command),
-            Command::Import(arguments) => commands::import::run(&app, printer, &arguments).await,
+            Command::Secret(Later(command)) => commands::secret::run(&app, printer, command).await,
+            Command::Provider(Later(command)) => commands::provider::run(&app, printer, command).await,
+            Command::Plugin(Later(command)) => commands::plugin::run(&app, printer, command),
+            Command::Import(Later(arguments)) => commands::import::run(&app, printer, &arguments).await,
             Command::Doctor { offline } => commands::doctor::run(&app, printer, offline).await,
             // These are answered before there is an `App`.
             Command::Compile { .. } | Command::Completion { .. } | Command::Manual { .. } => Ok(()),
-            Command::Init(arguments) => commands::init::run(&app, printer, &arguments),
-            Command::Allow(arguments) => commands::allow::run(&app, printer, &arguments).await,
+            Command::Init(Later(arguments)) => commands::init::run(&app, printer, &arguments),
+            Command::Allow(Later(arguments)) => commands::allow::run(&app, printer, &arguments).await,
         }
     })
 }

@@ -2,14 +2,16 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::ArgValueCompleter;
 
 use crate::commands::completion::{self, Shell};
 
+mod later;
 mod project;
 mod secret;
 
+pub(crate) use later::Later;
 pub(crate) use project::{Allow, Init};
 pub(crate) use secret::{Import, Secret, Set};
 
@@ -21,6 +23,21 @@ pub(crate) struct Arguments {
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// What was typed; ends the process where that is a question for help, or can't be understood.
+pub(crate) fn parse() -> Arguments {
+    let mut command = Arguments::command();
+    let matches = command.try_get_matches_from_mut(std::env::args_os());
+    let parsed = matches.and_then(|mut matches| Arguments::from_arg_matches_mut(&mut matches));
+    match parsed {
+        Ok(arguments) => {
+            // The process ends before anybody would miss the memory; to free it piece by piece takes longer than a read.
+            std::mem::forget(command);
+            arguments
+        }
+        Err(error) => error.format(&mut command).exit(),
+    }
 }
 
 /// What every command takes.
@@ -60,18 +77,18 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Read and write secrets
     #[command(subcommand)]
-    Secret(Secret),
+    Secret(Later<Secret>),
     /// Configure where secrets are
     #[command(subcommand)]
-    Provider(Provider),
+    Provider(Later<Provider>),
     /// Install and inspect plugins
     #[command(subcommand)]
-    Plugin(Plugin),
+    Plugin(Later<Plugin>),
     /// Put the secrets of a dotenv, JSON or YAML file into a provider, or another tool's names into `forge.toml`
     #[command(
         after_help = "Examples:\n  forge import .env --to app\n  forge import secrets.yaml --to store://prod/app --dry-run\n  forge import secretspec.toml"
     )]
-    Import(Import),
+    Import(Later<Import>),
     /// Check what works here, and say what to do about the rest
     #[command(after_help = "Examples:\n  forge doctor\n  forge doctor --offline --json")]
     Doctor {
@@ -92,12 +109,12 @@ pub(crate) enum Command {
         directory: PathBuf,
     },
     /// Write a `forge.toml` for the project in this folder
-    Init(Init),
+    Init(Later<Init>),
     /// Show what the project here wants from forge, and allow it
     #[command(
         after_help = "Examples:\n  forge allow\n  forge allow --credential prod=vault-token,token=env:PROD_TOKEN\n  forge allow --refs 'store://prod/app/**'   # references may change within this without a question\n  forge allow --project-hash \"$FORGE_PROJECT_HASH\"   # in a pipeline: exactly what `forge allow --print` printed"
     )]
-    Allow(Box<Allow>),
+    Allow(Later<Box<Allow>>),
     /// Compile a component from standard input to standard output, within limits
     #[command(name = forge_sandbox::COMPILE, hide = true)]
     Compile {

@@ -13,11 +13,9 @@ mod tokens;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 fn main() -> ExitCode {
     commands::completion::answer();
-    let arguments = arguments::Arguments::parse();
+    let arguments = arguments::parse();
     if let arguments::Command::Compile { limits } = &arguments.command {
         // Before anything is read or opened: the child of an installation needs nothing of this user's.
         return ExitCode::from(forge_sandbox::compile(limits, std::io::stdin(), std::io::stdout()));
