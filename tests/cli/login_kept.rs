@@ -146,5 +146,49 @@ fn many_commands_at_once_share_what_is_kept() {
         }
     });
     assert_eq!(logins(&world), 0);
-    assert_eq!(std::fs::read_dir(world.data().join("tokens")).unwrap().count(), 1, "a temporary file was left");
+    assert_eq!(files(&world), ["bao.sealed"], "a temporary file was left");
+}
+
+/// The files beside the tokens, but for locks.
+fn files(world: &World) -> Vec<String> {
+    let entries = std::fs::read_dir(world.data().join("tokens")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name != "bao.lock").collect()
+}
+
+#[test]
+fn many_commands_that_log_in_for_the_first_time_wait_for_one_login() {
+    let (server, world, _) = role("1h");
+    let add = world.command(["provider", "add", "bao", "--plugin", "vault", "--yes", "--credential", CREDENTIAL]);
+    let add = add.and(["--set", &format!("address={}", server.address())]);
+    add.variable("SECRET", &server.secret_id(1)).run().succeeds();
+    for _ in 0..3 {
+        std::fs::remove_file(kept(&world)).unwrap();
+        let secret = server.secret_id(1);
+        let before = logins(&world);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let get = world.command(["secret", "get", "store://bao/a"]).variable("SECRET", &secret);
+                    get.run().succeeds().stdout_is("x");
+                });
+            }
+        });
+        assert_eq!((logins(&world) - before, files(&world)), (1, vec!["bao.sealed".to_owned()]));
+    }
+}
+
+#[test]
+fn a_wrapped_secret_id_is_not_opened_by_a_provider_that_keeps_no_token() {
+    let (server, world, _) = role("1h");
+    let file = world.file("wrapped", server.wrapped_secret_id(1));
+    let credential = format!("vault-token,method=approle,role-id=env:ROLE,secret-id-wrapped=file:{file}");
+    let add = || {
+        let run = world.command(["provider", "add", "bao", "--plugin", "vault", "--yes", "--credential", &credential]);
+        run.and(["--set", &format!("address={}", server.address())])
+    };
+    add().and(["--no-token-cache"]).run().exits(2).stderr_has("leave out `--no-token-cache`");
+    // It was not opened, so it still opens for a provider that keeps what it buys.
+    add().run().succeeds();
+    get(&world, "store://bao/a").succeeds().stdout_is("x");
 }

@@ -31,7 +31,8 @@ pub struct Call {
     /// What the running operation is for: routes of other abilities are closed to it.
     abilities: &'static [Ability],
     budget: Budget,
-    records: Mutex<Vec<RequestRecord>>,
+    /// Shared with a login, which may outlive the call.
+    records: Arc<Mutex<Vec<RequestRecord>>>,
     /// Whether the credential's server was asked what is wrong: once is enough for a call.
     has_doubted: AtomicBool,
     verdict: Mutex<Option<(u8, Verdict)>>,
@@ -44,7 +45,7 @@ impl Call {
             egress,
             abilities,
             budget,
-            records: Mutex::default(),
+            records: Arc::default(),
             has_doubted: AtomicBool::new(false),
             verdict: Mutex::default(),
         }

@@ -61,6 +61,11 @@ pub fn check_grant(grant: &Grant) -> Result<(), Error> {
             kind.error("logs in with the client certificate of the provider: `--tls-cert FILE --tls-key SOURCE`")
         );
     }
+    if grant.no_token_cache && (kind.needs_tokens_kept)(&granted.parameters) {
+        return Err(kind.error(
+            "opens a `secret-id-wrapped` once and for all, so its token has to be kept: leave out `--no-token-cache`, or log in with a `secret-id`",
+        ));
+    }
     for route in &grant.routes {
         check_route(route, kind, &granted.parameters)?;
         if kind.has_audience && !granted.audience.contains(&route.origin) {

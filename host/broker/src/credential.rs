@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::client::Transport;
 use crate::request::Parsed;
 use crate::tokens::GrantTokens;
-use crate::{Error, Source, Sources};
+use crate::{Error, Logins, Source, Sources};
 
 mod basic;
 mod bearer;
@@ -47,6 +47,8 @@ pub(crate) struct CredentialKind {
     pub(crate) colon_is_action: bool,
     /// Whether it logs in with the provider's client certificate, so that there has to be one.
     pub(crate) needs_certificate: fn(&Parameters) -> bool,
+    /// Whether its first login spends what it logs in with, so that nothing is left for a second process.
+    pub(crate) needs_tokens_kept: fn(&Parameters) -> bool,
     /// Checks the parameters; their names have been checked already, and sources for being sources.
     pub(crate) check: fn(&Parameters) -> Result<(), Error>,
     /// Whether the credential itself travels in this header.
@@ -75,12 +77,14 @@ pub(crate) struct Material {
     pub(crate) transport: Arc<Transport>,
     /// Keeps the tokens of this grant's logins between processes, where the user lets it.
     pub(crate) tokens: Option<GrantTokens>,
+    /// Lets a login end that was begun.
+    pub(crate) logins: Logins,
 }
 
 /// On whose time a credential works, and who remembers what it sent.
 pub(crate) struct Errand<'a> {
     pub(crate) deadline: Instant,
-    pub(crate) records: Option<&'a Mutex<Vec<RequestRecord>>>,
+    pub(crate) records: Option<&'a Arc<Mutex<Vec<RequestRecord>>>>,
 }
 
 /// What is added to one request.

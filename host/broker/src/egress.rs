@@ -13,7 +13,7 @@ use crate::client::Transport;
 use crate::credential::{self, Credential, CredentialKind, Errand, Material, Parameters};
 use crate::retry::Retries;
 use crate::tokens::{GrantTokens, Tokens};
-use crate::{Call, Error, Sources, check};
+use crate::{Call, Error, Logins, Sources, check};
 
 /// How long learning an identity may take.
 const IDENTITY: Duration = Duration::from_secs(20);
@@ -28,6 +28,8 @@ pub struct Options {
     pub sources: Arc<dyn Sources>,
     /// Keeps the tokens that logins give between processes; without it each process logs in by itself.
     pub tokens: Option<Arc<dyn Tokens>>,
+    /// Where logins are counted that are under way; the program waits for them before it ends.
+    pub logins: Logins,
     /// Resolves names in place of the system; the address check applies to its answers too.
     pub dns: Option<Arc<dyn Resolve>>,
     /// How often and after how long a request is sent again.
@@ -37,7 +39,7 @@ pub struct Options {
 impl Options {
     /// The system's resolver, the usual retries, and no tokens kept.
     pub fn new(sources: Arc<dyn Sources>) -> Self {
-        Self { sources, tokens: None, dns: None, retries: Retries::default() }
+        Self { sources, tokens: None, logins: Logins::default(), dns: None, retries: Retries::default() }
     }
 }
 
@@ -86,6 +88,7 @@ impl Egress {
             sources: Arc::clone(&options.sources),
             transport: Arc::clone(&transport),
             tokens: tokens.map(|tokens| GrantTokens::new(Arc::clone(tokens), grant)),
+            logins: options.logins.clone(),
         })?;
         Ok(Arc::new(Self {
             grant: grant.clone(),
@@ -119,6 +122,10 @@ impl Egress {
     /// No credential at its source, one that the server does not accept, or a server that can't be reached.
     pub async fn identity(&self) -> Result<Option<String>, Error> {
         let errand = Errand { deadline: Instant::now() + IDENTITY, records: None };
-        self.credential.identity(&errand).await
+        let identity = tokio::time::timeout_at(errand.deadline, self.credential.identity(&errand)).await;
+        identity.unwrap_or_else(|_| {
+            let granted = self.grant.credential.iter().find_map(|granted| granted.audience.first());
+            Err(Error::Timeout { origin: granted.cloned().unwrap_or_default() })
+        })
     }
 }

@@ -1,9 +1,18 @@
 //! The seam through which tokens that logins gave outlive a process.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use forge_core::grant::Grant;
+use tokio::time::Instant;
 use zeroize::Zeroizing;
+
+/// How long a login waits for the one of another process: longer than a login takes, and no reason to hang behind a
+/// process that was stopped.
+const WAIT: Duration = Duration::from_secs(15);
+
+/// A process' turn to log in for a provider; dropping it, or dying, ends it.
+pub type Turn = Box<dyn Send>;
 
 /// Keeps one entry for a provider between processes. The command line implements it: it alone knows files and seals.
 ///
@@ -16,6 +25,10 @@ pub trait Tokens: Send + Sync {
 
     /// Saves an entry in place of any other. One that can't be saved is lost, and costs the next process a login.
     fn save(&self, binding: &str, entry: &[u8]);
+
+    /// The turn to log in for this provider and to save what that gives; `None` while another process has it. Where
+    /// turns can't be kept at all, everybody gets one: a login too many is better than none.
+    fn turn(&self) -> Option<Turn>;
 }
 
 /// The entry of one grant.
@@ -40,6 +53,17 @@ impl GrantTokens {
             credential.identity = None;
         }
         Self { tokens, binding: bound.digest() }
+    }
+
+    /// Waits for the turn to log in; `None` if another process does not end its own, and no login waits for ever.
+    pub(crate) async fn turn(&self) -> Option<Turn> {
+        let begun = Instant::now();
+        loop {
+            match self.tokens.turn() {
+                None if begun.elapsed() < WAIT => tokio::time::sleep(Duration::from_millis(5)).await,
+                turn => return turn,
+            }
+        }
     }
 
     pub(crate) fn load(&self) -> Option<Zeroizing<Vec<u8>>> {

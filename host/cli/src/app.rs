@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: Arguments, printer: &mut Printer) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
         forge_core::provider::Failure::new(forge_core::Kind::Internal, format!("can't start: {error}"))
     })?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         match arguments.command {
             Command::Secret(Later(command)) => commands::secret::run(&app, printer, command).await,
             Command::Provider(Later(command)) => commands::provider::run(&app, printer, command).await,
@@ -64,7 +64,9 @@ pub(crate) fn run(arguments: Arguments, printer: &mut Printer) -> Outcome {
             Command::Init(Later(arguments)) => commands::init::run(&app, printer, &arguments),
             Command::Allow(Later(arguments)) => commands::allow::run(&app, printer, &arguments).await,
         }
-    })
+    });
+    runtime.block_on(crate::tokens::finish());
+    outcome
 }
 
 /// Forge's own words and its plugins' on standard error: warnings always, the rest at `-v`.

@@ -270,6 +270,7 @@ impl Opener {
             return Ok(Arc::clone(egress));
         }
         let mut options = Options::new(Arc::new(self.reader(grant)));
+        options.logins = crate::tokens::LOGINS.clone();
         if self.keeps_tokens {
             options.tokens = Some(Arc::new(TokenFile::of(&self.home, grant)));
         }

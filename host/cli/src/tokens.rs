@@ -1,8 +1,12 @@
 //! Tokens that logins gave, kept sealed between commands: one file of mode 0600 for a provider.
 
-use std::path::PathBuf;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::time::Duration;
 
-use forge_broker::Tokens;
+use forge_broker::{Logins, Tokens, Turn};
 use forge_core::Kind;
 use forge_core::grant::Grant;
 use forge_core::home::{self, Home};
@@ -11,6 +15,19 @@ use zeroize::Zeroizing;
 
 /// The longest sealed entry, in bytes.
 const LONGEST: u64 = 64 << 10;
+
+/// How long the program waits at its end for logins that are under way; each ends by itself before.
+const LAST_WAIT: Duration = Duration::from_secs(25);
+
+/// The logins of this process, whichever opener began them.
+pub(crate) static LOGINS: LazyLock<Logins> = LazyLock::new(Logins::default);
+
+/// Lets logins end that were begun and that nobody waits for any more: one may have spent a secret of one use.
+pub(crate) async fn finish() {
+    if tokio::time::timeout(LAST_WAIT, LOGINS.finished()).await.is_err() {
+        tracing::warn!("a login did not end, and what it gave is lost");
+    }
+}
 
 /// The file of one provider's token.
 #[derive(Debug)]
@@ -41,16 +58,32 @@ impl TokenFile {
         self.home.data.join("tokens").join(format!("{}.sealed", self.provider))
     }
 
-    /// Removes the file; one that is not there is removed already.
+    /// What a process locks while it logs in. The system ends a lock with its process, however that dies.
+    fn lock_path(&self) -> PathBuf {
+        self.home.data.join("tokens").join(format!("{}.lock", self.provider))
+    }
+
+    /// Removes the token and its lock; what is not there is removed already.
     ///
     /// # Errors
     /// The system refuses.
     pub(crate) fn remove(&self) -> Result<(), home::Error> {
-        match std::fs::remove_file(self.path()) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(home::Error { what: "remove", path: self.path(), why: error.to_string() })
-            }
-            _ => Ok(()),
+        remove(&self.path())?;
+        remove(&self.lock_path())
+    }
+
+    fn locked(&self) -> Result<Option<File>, home::Error> {
+        let path = self.lock_path();
+        let refuse = |error: std::io::Error| home::Error { what: "lock", path: path.clone(), why: error.to_string() };
+        home::make_directory(path.parent().unwrap_or(Path::new("/")))?;
+        let flags = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
+        let file = options.open(&path).map_err(refuse)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(refuse(error)),
         }
     }
 
@@ -64,6 +97,15 @@ impl TokenFile {
         let place = format!("{}/{binding}", self.provider);
         let sealed = self.home.sealing_key()?.seal(in_place(&place), 1, entry)?;
         Ok(home::write(&self.path(), &sealed)?)
+    }
+}
+
+fn remove(path: &Path) -> Result<(), home::Error> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(home::Error { what: "remove", path: path.to_owned(), why: error.to_string() })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -81,7 +123,7 @@ impl Tokens for TokenFile {
                 // Of another grant, edited, or sealed by a key that is gone: of no use to anybody. A file that can't be
                 // read just now may hold the only thing that a one-time secret bought.
                 if failure.kind == Kind::Integrity
-                    && let Err(error) = self.remove()
+                    && let Err(error) = remove(&self.path())
                 {
                     tracing::warn!("{error}");
                 }
@@ -94,6 +136,17 @@ impl Tokens for TokenFile {
         // The command has what it needs; only the next one has to log in again.
         if let Err(failure) = self.sealed(binding, entry) {
             tracing::warn!("the token of `{}` can't be kept: {}", self.provider, failure.what);
+        }
+    }
+
+    fn turn(&self) -> Option<Turn> {
+        match self.locked() {
+            Ok(file) => file.map(|file| Box::new(file) as Turn),
+            // A disk that can't be written: nothing is kept there either, so there is nothing to wait for.
+            Err(error) => {
+                tracing::info!("logins of `{}` don't wait for each other: {error}", self.provider);
+                Some(Box::new(()))
+            }
         }
     }
 }
@@ -134,6 +187,18 @@ mod tests {
         std::fs::copy(file.path(), other.path()).unwrap();
         assert!(other.load("one").is_none());
         assert!(file.load("one").is_some());
+    }
+
+    #[test]
+    fn one_process_at_a_time_has_its_turn_and_a_removed_provider_leaves_no_lock() {
+        let (_directory, file) = file();
+        let turn = file.turn().unwrap();
+        assert!(file.turn().is_none());
+        assert!(TokenFile::new(&file.home, "other").turn().is_some(), "another provider waited as well");
+        drop(turn);
+        assert!(file.turn().is_some());
+        file.remove().unwrap();
+        assert!(!file.lock_path().exists());
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
     has_audience: true,
     colon_is_action: false,
     needs_certificate: |_| false,
+    needs_tokens_kept: |_| false,
     check,
     is_own_header: |_, name| name == "authorization",
     forbidden: |_, _| None,

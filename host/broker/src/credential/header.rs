@@ -21,6 +21,7 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
     has_audience: true,
     colon_is_action: false,
     needs_certificate: |_| false,
+    needs_tokens_kept: |_| false,
     check,
     is_own_header: |parameters, name| parameters.get("name").is_some_and(|own| own == name),
     forbidden: |_, _| None,

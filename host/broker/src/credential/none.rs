@@ -17,6 +17,7 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
     has_audience: false,
     colon_is_action: false,
     needs_certificate: |_| false,
+    needs_tokens_kept: |_| false,
     check: |_| Ok(()),
     is_own_header: |_, _| false,
     forbidden: |_, _| None,

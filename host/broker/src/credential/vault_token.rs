@@ -14,6 +14,7 @@ use super::{Credential, CredentialKind, Errand, Injection, Material, UsualSource
 use crate::Error;
 use crate::request::Parsed;
 
+mod got;
 mod kept;
 mod login;
 mod method;
@@ -46,6 +47,7 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
     has_audience: true,
     colon_is_action: false,
     needs_certificate: |parameters| parameters.get("method").is_some_and(|method| method == "cert"),
+    needs_tokens_kept: |parameters| parameters.contains_key("secret-id-wrapped"),
     check: method::check,
     // All of Vault's own headers: token, namespace, wrapping (`x-vault-wrap-ttl`), policy overrides.
     is_own_header: |_, name| name.starts_with("x-vault-"),
@@ -56,7 +58,7 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
 
 fn open(material: Material) -> Result<Arc<dyn Credential>, Error> {
     method::check(&material.parameters)?;
-    let Material { parameters, audience, sources, transport, tokens } = material;
+    let Material { parameters, audience, sources, transport, tokens, logins } = material;
     let home = audience.first().cloned().ok_or_else(|| KIND.error("has no origin that it may be sent to"))?;
     let namespace = parameters.get("namespace").map(|namespace| HeaderValue::from_str(namespace));
     let namespace = namespace.transpose().map_err(|_| KIND.error("needs a namespace of ASCII letters"))?;
@@ -64,7 +66,7 @@ fn open(material: Material) -> Result<Arc<dyn Credential>, Error> {
     let token = match method::of(&parameters, &sources)? {
         Some(means) => {
             let endpoint = parameters.get("login-endpoint").cloned().unwrap_or_else(|| home.clone());
-            Token::LoggedIn(Box::new(Login::new(server(home.clone()), server(endpoint), means, tokens)))
+            Token::LoggedIn(Login::new(server(home.clone()), server(endpoint), means, tokens, logins))
         }
         None => Token::Given(Held::new(sources, KIND.source(&parameters, "token")?)),
     };
@@ -74,7 +76,7 @@ fn open(material: Material) -> Result<Arc<dyn Credential>, Error> {
 /// Where the token comes from.
 enum Token {
     Given(Held),
-    LoggedIn(Box<Login>),
+    LoggedIn(Login),
 }
 
 /// A token as one request uses it.

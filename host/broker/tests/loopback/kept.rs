@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use forge_broker::{Egress, Options, Refusal, Tokens};
+use forge_broker::{Egress, Options, Refusal, Tokens, Turn};
 use forge_core::grant::Grant;
 use zeroize::Zeroizing;
 
@@ -39,6 +39,10 @@ impl Tokens for Shelf {
 
     fn save(&self, binding: &str, entry: &[u8]) {
         *self.0.lock().unwrap() = Some((binding.to_owned(), entry.to_vec()));
+    }
+
+    fn turn(&self) -> Option<Turn> {
+        Some(Box::new(()))
     }
 }
 
@@ -179,7 +183,7 @@ async fn a_source_that_holds_something_else_logs_in_and_one_that_is_gone_does_no
 async fn a_token_that_is_over_or_comes_from_the_future_is_not_used() {
     let vault = Vault::start(HOUR).await;
     let (shelf, origin, grant) = (Shelf::default(), vault.server.origin.clone(), vault.grant());
-    for (at, shift) in [-3_595, 3_600].into_iter().enumerate() {
+    for (at, shift) in [-3_595_000, 3_600_000].into_iter().enumerate() {
         process(&grant, &known(), &shelf, &origin, "x").await.unwrap();
         shelf.change(|entry| entry["since"] = (entry["since"].as_i64().unwrap() + shift).into());
         process(&grant, &known(), &shelf, &origin, "x").await.unwrap();
@@ -187,7 +191,7 @@ async fn a_token_that_is_over_or_comes_from_the_future_is_not_used() {
     }
     // One that is old enough to be renewed and can't be is replaced.
     shelf.change(|entry| {
-        entry["since"] = (entry["since"].as_i64().unwrap() - 2_500).into();
+        entry["since"] = (entry["since"].as_i64().unwrap() - 2_500_000).into();
         entry["is_renewable"] = false.into();
     });
     process(&grant, &known(), &shelf, &origin, "x").await.unwrap();
@@ -237,4 +241,23 @@ async fn a_token_whose_uses_are_counted_is_not_kept() {
     let shelf = Shelf::default();
     process(&vault.grant(), &known(), &shelf, &vault.server.origin, "x").await.unwrap();
     assert_eq!(shelf.entry(), None);
+}
+
+#[tokio::test]
+async fn a_token_that_may_not_look_itself_up_costs_no_login_at_each_denial() {
+    let vault = Vault::start(HOUR).await;
+    let (shelf, origin, grant) = (Shelf::default(), vault.server.origin.clone(), vault.grant());
+    vault.refused.lock().unwrap().push("lookup".to_owned());
+    assert_eq!(process(&grant, &known(), &shelf, &origin, "x").await, Ok(200));
+    // The first denial of a kept token costs a login, which tells that a good token can't look itself up either.
+    for _ in 0..3 {
+        assert_eq!(process(&grant, &known(), &shelf, &origin, "denied").await, Ok(403));
+        assert_eq!(vault.logins(), 2);
+    }
+    // A token that was revoked meanwhile looks the same, so after a while one more login is worth its price.
+    shelf.change(|entry| entry["since"] = (entry["since"].as_i64().unwrap() - 301_000).into());
+    for _ in 0..2 {
+        assert_eq!(process(&grant, &known(), &shelf, &origin, "denied").await, Ok(403));
+        assert_eq!(vault.logins(), 3);
+    }
 }

@@ -11,6 +11,7 @@ mod kept;
 mod limits;
 mod login;
 mod network;
+mod one_use;
 mod reflection;
 mod retries;
 mod server;

@@ -25,7 +25,7 @@ const SET_BACK: i64 = 30_000;
 /// The longest entry in bytes.
 const LONGEST: usize = 16 * 1024;
 
-/// What is kept. An entry without a token remembers only that a wrapping token was opened.
+/// What is kept. An entry without a token remembers that a wrapping token was opened, and what it held.
 pub(super) struct Kept {
     pub(super) token: Option<SecretString>,
     /// When its life began, at the login or at the last renewal.
@@ -37,8 +37,12 @@ pub(super) struct Kept {
     pub(super) is_renewable: bool,
     /// Hashes of what stood at the sources, by field.
     pub(super) sources: BTreeMap<String, String>,
+    /// Whether its policies are known to keep the token from looking itself up.
+    pub(super) is_blind: bool,
     /// The print of the wrapping token that was opened for it.
     pub(super) opened: Option<String>,
+    /// What that wrapping token held, until a login with it succeeded or was rejected: it can't be had again.
+    pub(super) unwrapped: Option<SecretString>,
 }
 
 #[derive(Deserialize)]
@@ -52,10 +56,12 @@ struct Stored {
     promised: Option<u64>,
     is_renewable: bool,
     sources: BTreeMap<String, String>,
+    is_blind: bool,
     opened: Option<String>,
+    unwrapped: Option<String>,
 }
 
-/// The same on its way to be sealed: the token is borrowed, so that no type that owns it can be serialised.
+/// The same on its way to be sealed: secrets are borrowed, so that no type that owns one can be serialised.
 #[derive(Serialize)]
 struct Storing<'a> {
     schema_version: u32,
@@ -65,7 +71,9 @@ struct Storing<'a> {
     promised: Option<u64>,
     is_renewable: bool,
     sources: &'a BTreeMap<String, String>,
+    is_blind: bool,
     opened: Option<&'a str>,
+    unwrapped: Option<&'a str>,
 }
 
 /// A hash of a secret, by which it is known again without being kept.
@@ -89,7 +97,9 @@ impl Kept {
             promised: stored.promised,
             is_renewable: stored.is_renewable,
             sources: stored.sources,
+            is_blind: stored.is_blind,
             opened: stored.opened,
+            unwrapped: stored.unwrapped.map(SecretString::from),
         })
     }
 
@@ -103,7 +113,9 @@ impl Kept {
             promised: self.promised,
             is_renewable: self.is_renewable,
             sources: &self.sources,
+            is_blind: self.is_blind,
             opened: self.opened.as_deref(),
+            unwrapped: self.unwrapped.as_ref().map(|secret| secret.expose_secret()),
         };
         // Room from the beginning: a buffer that grows leaves copies behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST));
@@ -146,7 +158,9 @@ mod tests {
             promised: life,
             is_renewable: true,
             sources: [("secret_id".to_owned(), print(&"one".into()))].into(),
+            is_blind: false,
             opened: None,
+            unwrapped: None,
         }
     }
 

@@ -3,22 +3,35 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use forge_core::masking::Forms;
 use jiff::Timestamp;
-use secrecy::{ExposeSecret as _, SecretString};
-use tokio::sync::Mutex;
+use secrecy::SecretString;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 
 use super::Used;
+use super::got::Got;
 use super::kept::Kept;
-use super::method::Means;
+use super::method::{Means, Request};
 use super::wire::{Lease, Server};
-use crate::Error;
+use super::wrapped::Wrapped;
 use crate::credential::Errand;
-use crate::tokens::GrantTokens;
+use crate::tokens::{GrantTokens, Turn};
+use crate::{Error, Logins};
+
+/// How long a login may take, whoever waits for it: a call's time may be over, and a secret of one use spent.
+const LONGEST: Duration = Duration::from_secs(20);
 
 /// A login and the token it gave last.
 pub(super) struct Login {
+    way: Arc<Way>,
+    /// Locked while a login or a renewal is under way, so that parallel requests wait for one login.
+    last: Arc<Mutex<Option<Got>>>,
+    /// Where this process counts its logins.
+    logins: Logins,
+}
+
+/// How a login is done; shared with the task that does it.
+struct Way {
     /// Where the token is used, renewed and looked up.
     server: Server,
     /// Where the login goes; usually the same.
@@ -26,109 +39,113 @@ pub(super) struct Login {
     means: Means,
     /// Where the token outlives this process.
     tokens: Option<GrantTokens>,
-    /// Locked while a login or a renewal is under way, so that parallel requests wait for one login.
-    last: Mutex<Option<Got>>,
-}
-
-/// A token, and what its server said about its life.
-struct Got {
-    token: SecretString,
-    forms: Arc<Forms>,
-    edition: u64,
-    /// When its life began, by the clock on the wall, which other processes share.
-    since: Timestamp,
-    life: Option<Duration>,
-    /// When two thirds of its life are over, and when all of it is.
-    due: Option<Instant>,
-    over: Option<Instant>,
-    /// The life that the login promised; a renewal that gives much less says that the longest life is near.
-    promised: Option<Duration>,
-    is_renewable: bool,
-    /// Its policies don't let it look itself up, so a denial can't be told from a revoked token.
-    is_blind: bool,
-    /// The server counts its uses, so it is gone before its life is over and not worth keeping.
-    is_counted: bool,
-}
-
-impl Got {
-    fn new(lease: Lease, edition: u64) -> Self {
-        let mut got = Self {
-            forms: Arc::new(Forms::of(lease.token.expose_secret().as_bytes())),
-            token: lease.token.clone(),
-            edition,
-            since: Timestamp::now(),
-            life: None,
-            due: None,
-            over: None,
-            promised: lease.life,
-            is_renewable: false,
-            is_blind: false,
-            is_counted: lease.is_counted,
-        };
-        got.lives(&lease);
-        got
-    }
-
-    /// A token of another process, if it still counts.
-    fn of(kept: Kept, edition: u64) -> Option<Self> {
-        let (age, left) = kept.age(Timestamp::now())?;
-        let (token, now) = (kept.token?, Instant::now());
-        let life = kept.life.map(Duration::from_secs);
-        Some(Self {
-            forms: Arc::new(Forms::of(token.expose_secret().as_bytes())),
-            token,
-            edition,
-            since: kept.since,
-            life,
-            due: life.and_then(|life| now.checked_add((life * 2 / 3).saturating_sub(age))),
-            over: left.and_then(|left| now.checked_add(left)),
-            promised: kept.promised.map(Duration::from_secs),
-            is_renewable: kept.is_renewable,
-            is_blind: false,
-            is_counted: false,
-        })
-    }
-
-    /// From now on it lives as long as this lease says.
-    fn lives(&mut self, lease: &Lease) {
-        let now = Instant::now();
-        self.since = Timestamp::now();
-        self.life = lease.life;
-        self.due = lease.life.and_then(|life| now.checked_add(life * 2 / 3));
-        self.over = lease.life.and_then(|life| now.checked_add(life));
-        self.is_renewable = lease.is_renewable;
-    }
-
-    fn is_due(&self) -> bool {
-        self.due.is_some_and(|due| Instant::now() >= due)
-    }
-
-    fn is_over(&self) -> bool {
-        self.over.is_some_and(|over| Instant::now() >= over)
-    }
-
-    fn used(&self, is_fresh: bool) -> Used {
-        Used { text: self.token.clone(), forms: Arc::clone(&self.forms), edition: self.edition, is_fresh }
-    }
 }
 
 impl Login {
-    pub(super) fn new(server: Server, endpoint: Server, means: Means, tokens: Option<GrantTokens>) -> Self {
-        Self { server, endpoint, means, tokens, last: Mutex::const_new(None) }
+    pub(super) fn new(
+        server: Server,
+        endpoint: Server,
+        means: Means,
+        tokens: Option<GrantTokens>,
+        logins: Logins,
+    ) -> Self {
+        Self { way: Arc::new(Way { server, endpoint, means, tokens }), last: Arc::default(), logins }
     }
 
     /// The token: the last one while it lives, renewed at two thirds of its life, or one from a new login.
     pub(super) async fn current(&self, errand: &Errand<'_>) -> Result<Used, Error> {
-        let mut last = self.last.lock().await;
+        let mut last = Arc::clone(&self.last).lock_owned().await;
         if last.is_none() {
-            *last = self.kept(1, None).await?;
+            *last = self.way.kept(1, None).await?;
         }
-        if let Some(got) = last.as_mut()
-            && (!got.is_due() || self.is_renewed(got, errand).await)
-        {
+        if let Some(got) = last.as_ref().filter(|got| !got.is_due()) {
             return Ok(got.used(false));
         }
         let edition = last.as_ref().map_or(1, |got| got.edition.saturating_add(1));
+        let turn = self.turn().await;
+        // Whoever had the turn before has left what it got.
+        if let Some(mut got) = self.way.kept(edition, None).await?.filter(|got| !got.is_due()) {
+            if let Some(known) = last.as_ref().filter(|known| known.is(&got.token)) {
+                got.edition = known.edition;
+            }
+            return Ok(last.insert(got).used(false));
+        }
+        self.finish(errand, last, turn, edition, false).await
+    }
+
+    /// After the edition `used` was refused: a newer token, unless this one is alive and its policies simply say no.
+    pub(super) async fn newer_than(&self, used: u64, errand: &Errand<'_>) -> Result<Option<Used>, Error> {
+        let mut last = Arc::clone(&self.last).lock_owned().await;
+        if let Some(got) = last.as_ref().filter(|got| got.edition != used) {
+            return Ok(Some(got.used(true)));
+        }
+        // Logging in at each denial would spend the uses of a secret id and tell nothing new.
+        if let Some(got) = last.as_ref()
+            && (got.is_believed() || !self.way.is_refused(&got.token, errand).await?)
+        {
+            return Ok(None);
+        }
+        let edition = used.saturating_add(1);
+        let refused = last.as_ref().map(|got| got.token.clone());
+        let turn = self.turn().await;
+        // Another process may have had the same trouble a moment ago.
+        if let Some(got) = self.way.kept(edition, refused.as_ref()).await? {
+            return Ok(Some(last.insert(got).used(true)));
+        }
+        self.finish(errand, last, turn, edition, true).await.map(Some)
+    }
+
+    /// Waits, on the caller's time, until no other process logs in for this provider.
+    async fn turn(&self) -> Option<Turn> {
+        match &self.way.tokens {
+            Some(tokens) => tokens.turn().await,
+            None => None,
+        }
+    }
+
+    /// Logs in on a time of its own: the caller may leave, and what the login gives is kept all the same.
+    async fn finish(
+        &self,
+        errand: &Errand<'_>,
+        mut last: OwnedMutexGuard<Option<Got>>,
+        turn: Option<Turn>,
+        edition: u64,
+        is_refused: bool,
+    ) -> Result<Used, Error> {
+        let (way, records) = (Arc::clone(&self.way), errand.records.cloned());
+        let login = self.logins.begin(async move {
+            let own = Errand { deadline: Instant::now() + LONGEST, records: records.as_ref() };
+            let work = async {
+                match is_refused {
+                    true => way.log_in_anew(&mut last, edition, &own).await,
+                    false => way.renew_or_log_in(&mut last, edition, &own).await,
+                }
+            };
+            let outcome = tokio::time::timeout_at(own.deadline, work).await;
+            drop((last, turn));
+            outcome
+        });
+        match login.await {
+            Ok(outcome) => outcome.unwrap_or_else(|_| Err(self.way.late())),
+            // A panic of the login is one of the call that wanted it.
+            Err(stopped) if stopped.is_panic() => std::panic::resume_unwind(stopped.into_panic()),
+            Err(_) => Err(self.way.late()),
+        }
+    }
+}
+
+impl Way {
+    fn late(&self) -> Error {
+        Error::Timeout { origin: self.endpoint.origin.clone() }
+    }
+
+    /// Another token than the one that is due, or the same with a new life.
+    async fn renew_or_log_in(&self, last: &mut Option<Got>, edition: u64, errand: &Errand<'_>) -> Result<Used, Error> {
+        if let Some(got) = last.as_mut()
+            && self.is_renewed(got, errand).await
+        {
+            return Ok(got.used(false));
+        }
         match self.log_in(edition, errand).await {
             Ok(new) => Ok(last.insert(new).used(true)),
             // A secret that could be used once is spent, but what it bought still lives.
@@ -136,32 +153,17 @@ impl Login {
         }
     }
 
-    /// After the edition `used` was refused: a newer token, unless this one is alive and its policies simply say no.
-    pub(super) async fn newer_than(&self, used: u64, errand: &Errand<'_>) -> Result<Option<Used>, Error> {
-        let mut last = self.last.lock().await;
-        if let Some(got) = last.as_ref().filter(|got| got.edition != used) {
-            return Ok(Some(got.used(true)));
-        }
-        // Logging in at each denial would spend the uses of a secret id and tell nothing new.
-        if let Some(got) = last.as_ref() {
-            if got.is_blind && !got.is_over() {
-                return Ok(None);
-            }
-            if !self.is_refused(&got.token, errand).await? {
-                return Ok(None);
-            }
-        }
-        let edition = used.saturating_add(1);
-        // Another process may have had the same trouble a moment ago.
-        if let Some(got) = self.kept(edition, last.as_ref().map(|got| &got.token)).await? {
-            return Ok(Some(last.insert(got).used(true)));
-        }
+    /// Another token than the one that was refused.
+    async fn log_in_anew(&self, last: &mut Option<Got>, edition: u64, errand: &Errand<'_>) -> Result<Used, Error> {
         // What is kept stays until a login replaces it: a token that may not look itself up is refused here and still
         // opens other paths, and the secret behind it may be spent.
         // Kept before anything else can fail: the secret it cost may have had one use.
         let new = last.insert(self.log_in(edition, errand).await?);
         new.is_blind = self.is_refused(&new.token, errand).await.unwrap_or(true);
-        Ok(Some(new.used(true)))
+        if new.is_blind {
+            self.keep_token(new).await;
+        }
+        Ok(new.used(true))
     }
 
     /// Whether the server refuses a token its own lookup.
@@ -180,9 +182,7 @@ impl Login {
         }
         let Ok(lease) = self.server.renew(&got.token, errand).await else { return false };
         got.lives(&lease);
-        if let Ok(prints) = self.means.prints().await {
-            self.keep(Some(got), prints);
-        }
+        self.keep_token(got).await;
         match (lease.life, got.promised) {
             (Some(life), Some(promised)) => life * 2 >= promised,
             _ => true,
@@ -191,30 +191,39 @@ impl Login {
 
     async fn log_in(&self, edition: u64, errand: &Errand<'_>) -> Result<Got, Error> {
         let request = self.request(errand).await?;
-        let lease = match self.endpoint.log_in(&request.path, &request.body, errand).await {
+        let lease = match self.log_in_with(&request, errand).await {
             Err(Error::Rejected { status: 400 | 401 | 403, .. }) if self.means.is_newer(&request).await? => {
                 let request = self.request(errand).await?;
-                self.endpoint.log_in(&request.path, &request.body, errand).await?
+                self.log_in_with(&request, errand).await?
             }
             outcome => outcome?,
         };
         let got = Got::new(lease, edition);
-        // A source that can't be read a second time leaves no print, and its token is then not kept.
-        if let Ok(prints) = self.means.prints().await {
-            self.keep(Some(&got), prints);
-        }
+        self.keep_token(&got).await;
         Ok(got)
     }
 
-    /// The request of a login. That a wrapping token was opened for it is remembered before anything else can fail.
-    async fn request(&self, errand: &Errand<'_>) -> Result<super::method::Request, Error> {
-        let own = || self.means.wrapped().and_then(super::wrapped::Wrapped::own);
+    /// The request of a login. What a wrapping token held that was opened for it is kept before anything else can fail.
+    async fn request(&self, errand: &Errand<'_>) -> Result<Request, Error> {
+        let own = || self.means.wrapped().and_then(|wrapped| wrapped.own().0);
         let before = own();
         let request = self.means.request(&self.endpoint, errand).await;
         if own() != before {
             self.keep(None, Vec::new());
         }
         request
+    }
+
+    /// Logs in. A secret that came wrapped is kept no longer once its server has taken or rejected it.
+    async fn log_in_with(&self, request: &Request, errand: &Errand<'_>) -> Result<Lease, Error> {
+        let outcome = self.endpoint.log_in(&request.path, &request.body, errand).await;
+        if let (Ok(_) | Err(Error::Rejected { .. }), Some(wrapped)) = (&outcome, self.means.wrapped())
+            && wrapped.was_tried()
+            && outcome.is_err()
+        {
+            self.keep(None, Vec::new());
+        }
+        outcome
     }
 
     /// The token that another process keeps, unless it is the refused one, it is another login's, or it counts no more.
@@ -225,19 +234,25 @@ impl Login {
         let Some(kept) = self.tokens.as_ref().and_then(GrantTokens::load).and_then(|bytes| Kept::parse(&bytes)) else {
             return Ok(None);
         };
-        if let Some(wrapped) = self.means.wrapped() {
-            wrapped.is_own(kept.opened.clone());
+        if let (Some(wrapped), Some(print)) = (self.means.wrapped(), &kept.opened) {
+            wrapped.was_opened(print, kept.unwrapped.clone());
         }
         if !kept.is_of(&self.means.prints().await?) {
             return Ok(None);
         }
-        let is_refused = |got: &Got| refused.is_some_and(|token| token.expose_secret() == got.token.expose_secret());
-        Ok(Got::of(kept, edition).filter(|got| !is_refused(got)))
+        Ok(Got::of(kept, edition).filter(|got| !refused.is_some_and(|token| got.is(token))))
+    }
+
+    /// Keeps a token. A source that can't be read a second time leaves no print, and its token is then not kept.
+    async fn keep_token(&self, got: &Got) {
+        if let Ok(prints) = self.means.prints().await {
+            self.keep(Some(got), prints);
+        }
     }
 
     fn keep(&self, got: Option<&Got>, prints: Vec<(&'static str, String)>) {
         let got = got.filter(|got| !got.is_counted);
-        let opened = self.means.wrapped().and_then(super::wrapped::Wrapped::own);
+        let (opened, unwrapped) = self.means.wrapped().map(Wrapped::own).unwrap_or_default();
         let Some(tokens) = self.tokens.as_ref().filter(|_| got.is_some() || opened.is_some()) else { return };
         let entry = Kept {
             token: got.map(|got| got.token.clone()),
@@ -246,7 +261,9 @@ impl Login {
             promised: got.and_then(|got| got.promised).map(|life| life.as_secs()),
             is_renewable: got.is_some_and(|got| got.is_renewable),
             sources: prints.into_iter().map(|(name, print)| (name.to_owned(), print)).collect(),
+            is_blind: got.is_some_and(|got| got.is_blind),
             opened,
+            unwrapped,
         };
         if let Some(entry) = entry.print() {
             tokens.save(&entry);

@@ -3,10 +3,9 @@
 //! Source: "Vault docs, Response wrapping: response-wrapping token validation". Whoever intercepts a wrapping token can
 //! open it once as well, and wrap something else in its place; a token that is spent, or was made elsewhere, tells.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use secrecy::SecretString;
-use tokio::sync::Mutex;
 
 use super::wire::Server;
 use crate::Error;
@@ -19,47 +18,66 @@ pub(super) struct Wrapped {
     held: Held,
     /// Where the auth method is mounted.
     mount: String,
-    /// The edition of the wrapping token, and the secret that it held.
-    opened: Mutex<Option<(u64, SecretString)>>,
-    /// The print of a wrapping token that an earlier process of this user opened.
-    own: std::sync::Mutex<Option<String>>,
+    /// The last wrapping token that forge opened, in this process or an earlier one of this user.
+    opened: Mutex<Option<Opened>>,
+}
+
+/// A wrapping token that was opened.
+struct Opened {
+    print: String,
+    /// What it held; `None` where an earlier process has used that up.
+    secret: Option<SecretString>,
+    /// Whether no login has shown yet what the secret is worth.
+    is_untried: bool,
 }
 
 impl Wrapped {
     pub(super) fn new(held: Held, mount: &str) -> Self {
-        let (opened, own) = (Mutex::const_new(None), std::sync::Mutex::default());
-        Self { held, mount: mount.to_owned(), opened, own }
+        Self { held, mount: mount.to_owned(), opened: Mutex::default() }
     }
 
     pub(super) fn held(&self) -> &Held {
         &self.held
     }
 
-    /// Remembers that the wrapping token of this print was opened by forge, so that nobody else is suspected of it.
-    pub(super) fn is_own(&self, print: Option<String>) {
-        *self.own.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = print;
+    fn opened(&self) -> MutexGuard<'_, Option<Opened>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The print of the last wrapping token that forge opened.
-    pub(super) fn own(&self) -> Option<String> {
-        self.own.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    /// Remembers that forge opened the wrapping token of this print, so that nobody else is suspected of it, and the
+    /// secret that no login has tried yet.
+    pub(super) fn was_opened(&self, print: &str, secret: Option<SecretString>) {
+        let mut opened = self.opened();
+        // What this process opened by itself it knows better.
+        if opened.as_ref().is_none_or(|opened| opened.print != print) {
+            *opened = Some(Opened { print: print.to_owned(), is_untried: secret.is_some(), secret });
+        }
     }
 
-    /// The secret, opened now if this wrapping token never was.
+    /// The print of the last wrapping token that forge opened, and its secret while no login has tried it.
+    pub(super) fn own(&self) -> (Option<String>, Option<SecretString>) {
+        let opened = self.opened();
+        let Some(opened) = opened.as_ref() else { return (None, None) };
+        (Some(opened.print.clone()), opened.secret.clone().filter(|_| opened.is_untried))
+    }
+
+    /// A server has said what the secret is worth. Answers whether nobody had before.
+    pub(super) fn was_tried(&self) -> bool {
+        self.opened().as_mut().is_some_and(|opened| std::mem::take(&mut opened.is_untried))
+    }
+
+    /// The secret, opened now if this wrapping token never was. Only one login at a time may ask.
     pub(super) async fn open(
         &self,
         server: &Server,
         errand: &Errand<'_>,
     ) -> Result<(Arc<Reading>, SecretString), Error> {
         let (reading, _) = self.held.read().await?;
-        let mut opened = self.opened.lock().await;
-        if let Some((_, secret)) = opened.as_ref().filter(|(edition, _)| *edition == reading.edition) {
-            return Ok((reading, secret.clone()));
-        }
         let refuse = |what| Error::Unwrapping { origin: server.origin.clone(), place: self.held.place(), what };
         let print = super::kept::print(&reading.text);
-        if self.own().is_some_and(|own| own == print) {
-            return Err(refuse(Unwrapping::Own));
+        if let Some(opened) = self.opened().as_ref().filter(|opened| opened.print == print) {
+            let secret = opened.secret.clone().ok_or_else(|| refuse(Unwrapping::Own))?;
+            return Ok((reading, secret));
         }
         let spent = |error| if let Error::Rejected { .. } = error { refuse(Unwrapping::Spent) } else { error };
         let path = server.wrapped_at(&reading.text, errand).await.map_err(spent)?;
@@ -67,8 +85,7 @@ impl Wrapped {
             return Err(refuse(Unwrapping::Elsewhere));
         }
         let secret = server.unwrap(&reading.text, errand).await.map_err(spent)?;
-        self.is_own(Some(print));
-        *opened = Some((reading.edition, secret.clone()));
+        *self.opened() = Some(Opened { print, secret: Some(secret.clone()), is_untried: true });
         Ok((reading, secret))
     }
 
