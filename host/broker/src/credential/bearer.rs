@@ -1,4 +1,7 @@
 //! `bearer`: a token in `Authorization: Bearer` (RFC 6750, section 2.1), for backends that issue long-lived ones.
+//!
+//! It knows no backend and forbids no routes beyond the grant's own; what that means for a Vault token given as
+//! `bearer` stands in `header.rs`.
 
 use std::sync::Arc;
 

@@ -1,4 +1,10 @@
 //! `header`: one secret in one header, for backends whose login is a key that does not change.
+//!
+//! What this kind and `bearer` don't claim: they know no backend, so they forbid no routes beyond the grant's own. A
+//! person who gives a Vault token as `bearer`, which Vault takes as well, gives the plugin every route that was granted
+//! to it, those that mint tokens included. What is claimed is that a header by which another kind tells who asks is that
+//! kind's alone, so that its forbidden routes can't be passed by under another name; and that a plugin whose manifest
+//! names a kind gets no other one.
 
 use std::sync::Arc;
 
@@ -50,6 +56,40 @@ fn is_framing(name: &str) -> bool {
         || name.starts_with("x-forwarded-")
 }
 
+/// Headers by which other kinds say who asks, as beginnings of names, each with what a person uses instead.
+const OTHERS: [(&str, &str); 5] = [
+    // Under another name a Vault token would open what its own kind never opens.
+    ("x-vault-", "the kind `vault-token` is for Vault"),
+    // "AWS General Reference, Signature Version 4"; a signature is never a secret that stays the same.
+    ("x-amz-", "AWS takes signatures"),
+    // "Google Cloud APIs, System parameters".
+    ("x-goog-", "Google takes short-lived tokens"),
+    // "Azure REST API, authenticating requests".
+    ("x-ms-", "Azure takes short-lived tokens"),
+    // It acts on behalf of a proxy, which is recorded with the provider and is not the plugin's business.
+    ("proxy-", "it is a proxy's"),
+];
+
+/// Schemes of `authorization` that are kinds of their own.
+const SCHEMES: [&str; 2] = ["basic", "bearer"];
+
+fn check_own(name: &str, prefix: &str) -> Result<(), Error> {
+    if let Some((beginning, instead)) = OTHERS.iter().find(|(beginning, _)| name.starts_with(beginning)) {
+        return Err(KIND.error(format!("can't travel in a header that begins with `{beginning}`: {instead}")));
+    }
+    if name != "authorization" {
+        return Ok(());
+    }
+    // Without a scheme of its own the secret could bring one, and be another kind in disguise.
+    let scheme = prefix.split_once(' ').map(|(scheme, _)| scheme.to_ascii_lowercase()).unwrap_or_default();
+    if scheme.is_empty() || SCHEMES.contains(&scheme.as_str()) {
+        return Err(KIND.error(
+            "needs for `authorization` a `prefix` with a scheme, such as `Token `; `Bearer` and `Basic` are the kinds `bearer` and `basic`",
+        ));
+    }
+    Ok(())
+}
+
 fn check(parameters: &Parameters) -> Result<(), Error> {
     let name = parameters.get("name").ok_or_else(|| KIND.error("needs `name`, the header's name"))?;
     let is_lower = !name.bytes().any(|byte| byte.is_ascii_uppercase());
@@ -59,14 +99,11 @@ fn check(parameters: &Parameters) -> Result<(), Error> {
     if is_framing(name) {
         return Err(KIND.error("can't travel in a header that says how to read the request"));
     }
-    // Under another name a Vault token would open what its own kind never opens.
-    if name.starts_with("x-vault-") {
-        return Err(KIND.error("can't travel in a header of Vault; the kind `vault-token` is for that"));
-    }
     let prefix = parameters.get("prefix").map(String::as_str).unwrap_or_default();
     if prefix.len() > 64 || !prefix.bytes().all(|byte| (0x20..=0x7e).contains(&byte)) {
         return Err(KIND.error("needs as `prefix` at most 64 printable characters"));
     }
+    check_own(name, prefix)?;
     KIND.source(parameters, "value").map(|_| ())
 }
 
@@ -174,17 +211,39 @@ mod tests {
         ] {
             assert!(check(&parameters(&[("name", name), ("value", "env:K")])).is_err(), "{name}");
         }
-        for name in ["authorization", "x-api-key", "private-token"] {
+        for name in ["x-api-key", "private-token"] {
             assert!(check(&parameters(&[("name", name), ("value", "env:K")])).is_ok(), "{name}");
         }
     }
 
     #[test]
+    fn a_header_by_which_another_kind_says_who_asks_is_that_kinds_alone() {
+        let given = |name: &str, prefix: &str| {
+            check(&parameters(&[("name", name), ("value", "env:K"), ("prefix", prefix)])).is_ok()
+        };
+        for name in [
+            "x-vault-token",
+            "x-vault-namespace",
+            "x-amz-security-token",
+            "x-goog-api-key",
+            "x-ms-authorization-auxiliary",
+            "proxy-authorization",
+        ] {
+            assert!(!given(name, "") && !given(name, "Token "), "{name}");
+        }
+        // The server splits at any number of spaces and doesn't tell cases apart (RFC 9110, section 11.4).
+        for prefix in ["", "Bearer ", "bearer ", "BEARER  ", "Basic ", "basic x", " Bearer ", "Bearer", "Token"] {
+            assert!(!given("authorization", prefix), "{prefix:?}");
+        }
+        for prefix in ["Token ", "GenieKey ", "token "] {
+            assert!(given("authorization", prefix), "{prefix:?}");
+        }
+    }
+
+    #[test]
     fn a_header_credential_needs_a_source_and_a_printable_prefix() {
-        assert!(check(&parameters(&[("name", "authorization")])).is_err());
-        assert!(
-            check(&parameters(&[("name", "authorization"), ("value", "env:K"), ("prefix", "Bearer\r\n")])).is_err()
-        );
-        assert!(check(&parameters(&[("name", "authorization"), ("value", "env:K"), ("prefix", "Bearer ")])).is_ok());
+        assert!(check(&parameters(&[("name", "x-key")])).is_err());
+        assert!(check(&parameters(&[("name", "x-key"), ("value", "env:K"), ("prefix", "Key\r\n")])).is_err());
+        assert!(check(&parameters(&[("name", "x-key"), ("value", "env:K"), ("prefix", "Key ")])).is_ok());
     }
 }
