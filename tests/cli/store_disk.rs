@@ -60,6 +60,23 @@ fn a_disk_that_takes_no_more_keeps_the_old_value_and_no_half_of_the_new_one() {
 }
 
 #[test]
+fn a_write_that_is_done_is_told_as_done_although_what_it_replaced_can_not_be_removed() {
+    let world = World::new();
+    set(&world, "a", "one").succeeds();
+    // A folder stands where the head of a deleted secret would be removed.
+    let folder = world.data().join("store/a.deleted/below");
+    std::fs::create_dir_all(&folder).unwrap();
+    set(&world, "a", "two").succeeds().stderr_has("a.deleted");
+    get(&world, "a").succeeds().stdout_is("two");
+    // A removal that was asked for and can't be done is no tidying.
+    world.forge(["secret", "purge", "a", "--yes"]).exits(1).stderr_has("a.deleted");
+    std::fs::remove_dir_all(world.data().join("store/a.deleted")).unwrap();
+    let quiet = set(&world, "a", "three");
+    quiet.succeeds();
+    assert!(!quiet.stderr.contains("a.deleted"), "{quiet:?}");
+}
+
+#[test]
 fn a_read_only_directory_is_read_and_a_write_names_it() {
     let world = World::new();
     set(&world, "a", "value").succeeds();

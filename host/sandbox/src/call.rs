@@ -33,13 +33,22 @@ pub(crate) enum End<T> {
     Broke(Failure),
 }
 
+/// How a call ended, and what the host has to say of it.
+pub(crate) struct Ended<T> {
+    pub(crate) end: End<T>,
+    /// What the host refused, or a write that it could not do.
+    pub(crate) refused: Option<Failure>,
+    /// What else it could not do.
+    pub(crate) missed: Option<Failure>,
+}
+
 /// Runs one call to its end and drops the store whatever that end is.
 pub(crate) async fn run<T>(
     mut store: Store<State>,
     pre: &InstancePre<State>,
     limits: &Limits,
     act: Act<T>,
-) -> (End<T>, Option<Failure>) {
+) -> Ended<T> {
     // Epochs stop a guest that computes; a guest that waits in the host is stopped by this clock.
     let answer = tokio::time::timeout(limits.wall, act(&mut store, pre)).await;
     let end = match answer {
@@ -48,7 +57,8 @@ pub(crate) async fn run<T>(
         Ok(Err(error)) => End::Broke(fault(&error, store.data(), limits)),
         Err(_) => End::Broke(timeout(store.data(), limits)),
     };
-    (end, store.data_mut().refused.take())
+    let state = store.data_mut();
+    Ended { end, refused: state.refused.take(), missed: state.missed.take() }
 }
 
 fn timeout(state: &State, limits: &Limits) -> Failure {

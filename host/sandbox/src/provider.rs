@@ -17,7 +17,7 @@ use crate::bindings::writer::exports::forge::plugin::secret_writer;
 use crate::bindings::{
     history::HistoryPre, metadata::MetadataPre, provider::ProviderPre, removal::RemovalPre, writer::WriterPre,
 };
-use crate::call::{Act, End, Names, run};
+use crate::call::{Act, End, Ended, Names, run};
 use crate::component::Component;
 use crate::convert;
 use crate::state::{Lent, State};
@@ -136,7 +136,7 @@ impl Provider {
             let hint = names.hint(verdict.kind, last.as_ref()).filter(|_| verdict.kind != Kind::NotGranted);
             Failure { hint: verdict.hint.or(hint), ..Failure::new(verdict.kind, verdict.what) }
         });
-        let Some(Ok((end, refused))) = joined else {
+        let Some(Ok(Ended { end, refused, missed })) = joined else {
             return Err(Failure::new(Kind::Internal, format!("the host broke while it ran plugin `{plugin}`")));
         };
         // A reflected credential is an attack or a very odd server, however the guest took it.
@@ -145,7 +145,14 @@ impl Provider {
             return Err(failure);
         }
         let could_not = refused.is_some();
-        match (end, refused.or(verdict)) {
+        if let (End::Answered(_), Some(missed), true) = (&end, &missed, writes) {
+            // What was written counts, and the guest says that it is done: the rest was tidying.
+            tracing::warn!(
+                "plugin `{plugin}` did what it was asked to, and not all that belongs to it: {}",
+                missed.what
+            );
+        }
+        match (end, refused.or(missed).or(verdict)) {
             // A write that the host could not do is not done, whatever the guest makes of it.
             (End::Answered(_), Some(failure)) if writes && could_not => Err(failure),
             (End::Answered(answer), _) => Ok(answer),

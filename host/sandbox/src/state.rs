@@ -23,8 +23,10 @@ pub(crate) struct State {
     pub(crate) log_lines: u32,
     /// Files changed and bytes written so far.
     pub(crate) changes: (u32, u64),
-    /// What the host refused or could not do for the guest; it has the last word over what the guest says.
+    /// What the host refused, or a write that it could not do; it has the last word over what the guest says.
     pub(crate) refused: Option<Failure>,
+    /// What else the host could not do. What that means is the guest's to say: behind a write that is done it is tidying.
+    pub(crate) missed: Option<Failure>,
     limits: Meter,
 }
 
@@ -66,6 +68,7 @@ impl State {
             log_lines: 0,
             changes: (0, 0),
             refused: None,
+            missed: None,
             limits: Meter { limits, most: lent.limits.memory, used: 0, was_refused: false },
         }
     }
@@ -73,6 +76,11 @@ impl State {
     /// Keeps the first thing that the host refused: what follows is often its consequence.
     pub(crate) fn refuse(&mut self, failure: Failure) {
         self.refused.get_or_insert(failure);
+    }
+
+    /// Keeps the first thing that the host could not do and that is no write.
+    pub(crate) fn miss(&mut self, failure: Failure) {
+        self.missed.get_or_insert(failure);
     }
 
     /// Whether the guest met the limit of its memory or tables.

@@ -96,8 +96,9 @@ impl Stored {
         files::write(&self.place.value(&self.head.life, id), value)?;
         files::write(&self.place.head(), &content)?;
         // From here on the write is done; what follows is tidying, which the next write would do as well.
-        files::remove(&self.place.deleted())?;
-        self.sweep()?;
+        if let Err(error) = files::remove(&self.place.deleted()).and_then(|_| self.sweep()) {
+            log::warn(&format!("the write is done, and what it replaced could not be removed: {error}"));
+        }
         self.head.shown(false).into_iter().next().ok_or_else(|| Error::internal("the version was not added"))
     }
 
@@ -273,7 +274,11 @@ pub(crate) fn recover(path: &str) -> Result<(), Error> {
     let mut stored = Stored::deleted(path)?.ok_or_else(|| Error::not_found("there is no such secret"))?;
     let head = stored.place.head();
     stored.rewrite(&head)?;
-    files::remove(&stored.place.deleted()).map(|_| ())
+    // The secret is there now, whatever else lies beside its head.
+    if let Err(error) = files::remove(&stored.place.deleted()) {
+        log::warn(&format!("the secret is recovered, and its deleted head could not be removed: {error}"));
+    }
+    Ok(())
 }
 
 /// Removes everything of a secret. No head is opened, so a damaged one can be removed.

@@ -13,8 +13,25 @@ use crate::state::State;
 const PAGE: u32 = 10_000;
 
 impl State {
-    /// Does something in the directory; what fails is told to the guest by kind, and kept as the host's own word.
+    /// Reads, lists or removes in the directory. What breaks a rule is the host's own word; what the disk refuses is told
+    /// to the guest, which knows whether its operation is done without it.
     fn in_directory<T>(&mut self, act: impl FnOnce(&Directory) -> Result<T, Failure>) -> Result<T, types::Error> {
+        let Some(directory) = self.directory.clone() else {
+            return Err(told(Kind::NotGranted));
+        };
+        act(&directory).map_err(|failure| {
+            let kind = failure.kind;
+            if matches!(kind, Kind::NotGranted | Kind::PluginFault) {
+                self.refuse(failure);
+            } else {
+                self.miss(failure);
+            }
+            told(kind)
+        })
+    }
+
+    /// Writes in the directory; what fails is told to the guest by kind, and kept as the host's own word.
+    fn write_in_directory<T>(&mut self, act: impl FnOnce(&Directory) -> Result<T, Failure>) -> Result<T, types::Error> {
         let Some(directory) = self.directory.clone() else {
             return Err(told(Kind::NotGranted));
         };
@@ -68,7 +85,7 @@ impl files::Host for State {
     async fn write(&mut self, path: String, content: Vec<u8>) -> wasmtime::Result<Result<(), types::Error>> {
         let content = zeroize::Zeroizing::new(content);
         let allowed = self.may_write(content.len());
-        Ok(self.in_directory(|directory| allowed.and_then(|()| directory.write(&path, &content))))
+        Ok(self.write_in_directory(|directory| allowed.and_then(|()| directory.write(&path, &content))))
     }
 
     async fn remove(&mut self, path: String) -> wasmtime::Result<Result<bool, types::Error>> {
