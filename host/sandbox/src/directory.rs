@@ -39,6 +39,8 @@ pub struct Directory {
     /// The one file of it that was granted, where it was not the whole.
     only: Option<Only>,
     is_writable: bool,
+    /// Whether the way to the directory may lead through links.
+    follows_links: bool,
     key: Option<SealingKey>,
     owner: String,
     /// What a listing found when its first page was asked for, so that its other pages don't read the disk again.
@@ -66,10 +68,20 @@ impl Directory {
             path: folder.display().to_string(),
             only,
             is_writable: grant.mode == DirectoryMode::ReadWrite,
+            // Whoever can rename folders on the way to a file, such as the next commit of a cloned repository, could
+            // put a link there and have another file of the same name read and written.
+            follows_links: grant.file.is_none(),
             key,
             owner,
             listing: Mutex::default(),
         }
+    }
+
+    /// The same, reached through no link: for a path that was resolved and found to be in its place, such as that of a
+    /// project's directory, where a link that is new would lead elsewhere.
+    #[must_use]
+    pub fn without_links(self) -> Self {
+        Self { follows_links: false, ..self }
     }
 
     fn failure(&self, what: &str, path: &str, why: impl std::fmt::Display) -> Failure {
@@ -181,3 +193,6 @@ fn check_path(path: &str) -> Result<(), Failure> {
 fn outside() -> Failure {
     Failure::new(Kind::NotGranted, "the plugin named a path outside of its directory")
 }
+
+#[cfg(test)]
+mod tests;

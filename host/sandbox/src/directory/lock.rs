@@ -2,7 +2,6 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
@@ -61,8 +60,7 @@ impl Directory {
             let missing = || self.failure("open", "", "there is no such directory");
             return self.open()?.map(|Open { dir, .. }| dir).ok_or_else(missing);
         }
-        make_durably(Path::new(&self.path))?;
-        Dir::open_ambient_dir(&self.path, cap_std::ambient_authority()).map_err(|error| self.failure("open", "", error))
+        self.reached(true).map_err(|error| self.failure("make", "", error))
     }
 
     /// What is locked: a file of the store's own, or, so that nothing is left in somebody's project, the folder itself.
@@ -75,18 +73,4 @@ impl Directory {
         let file = dir.open_with(LOCK_FILE, &options).map_err(|error| self.failure("open", LOCK_FILE, error))?;
         Ok(file.into_std())
     }
-}
-
-/// Makes a directory and its parents so that they are there after a power loss as well.
-fn make_durably(path: &Path) -> Result<(), Failure> {
-    let missing: Vec<PathBuf> = path.ancestors().take_while(|folder| !folder.exists()).map(Path::to_owned).collect();
-    forge_core::home::make_directory(path).map_err(|error| Failure::new(Kind::Internal, error.to_string()))?;
-    for folder in missing.iter().rev() {
-        let parent = folder.parent().unwrap_or(Path::new("/"));
-        let synced = File::open(parent).and_then(|parent| parent.sync_all());
-        synced.map_err(|error| {
-            Failure::new(Kind::Internal, format!("can't make the directory `{}`: {error}", folder.display()))
-        })?;
-    }
-    Ok(())
 }

@@ -1,14 +1,16 @@
 //! Where a grant leads: the store that is opened by its id and key, or the folder of a file, reached through no link.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use cap_std::fs::Dir;
 use forge_core::Kind;
 use forge_core::provider::Failure;
 use forge_core::sealing::hex;
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use super::{Directory, STORE_FILE, is_reserved};
 
@@ -24,12 +26,7 @@ pub(super) struct Open {
 impl Directory {
     /// Opens the directory; `None` when it is not there yet.
     pub(super) fn open(&self) -> Result<Option<Open>, Failure> {
-        let opened = if self.only.is_some() {
-            without_links(Path::new(&self.path))
-        } else {
-            Dir::open_ambient_dir(&self.path, cap_std::ambient_authority())
-        };
-        let dir = match opened {
+        let dir = match self.reached(false) {
             Ok(dir) => dir,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(self.failure("open", "", error)),
@@ -53,6 +50,18 @@ impl Directory {
             }
             Err(failure) => Err(failure),
         }
+    }
+
+    /// The directory itself; made durably where it is missing and `is_made` says so.
+    pub(super) fn reached(&self, is_made: bool) -> io::Result<Dir> {
+        let path = Path::new(&self.path);
+        if !self.follows_links {
+            return without_links(path, is_made);
+        }
+        if is_made {
+            make_durably(path)?;
+        }
+        Dir::open_ambient_dir(path, cap_std::ambient_authority())
     }
 
     /// The store whose ids these are. Another key than the store's would write what the store's own can't open.
@@ -80,20 +89,49 @@ impl Directory {
     }
 }
 
-/// Opens a directory by its absolute path, step by step and through no link.
+/// Opens a directory by its absolute path, step by step and through no link; with `is_made` it makes what is missing.
 ///
-/// The path was resolved when it was granted. Whoever can rename folders on the way, such as the next commit of a
-/// cloned repository, could otherwise put a link there and have another file of the same name read and written.
-fn without_links(path: &Path) -> io::Result<Dir> {
-    // What a step needs: `O_PATH` would do on Linux, and macOS has no such thing.
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut folder: OwnedFd = rustix::fs::open("/", flags, Mode::empty())?;
+/// The path was resolved when it was granted or checked, and what is opened is that very place: between two steps a
+/// folder can be moved, and none can be replaced by a link.
+fn without_links(path: &Path, is_made: bool) -> io::Result<Dir> {
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut folder: OwnedFd = rustix::fs::open("/", flags | STEP, Mode::empty())?;
     for part in path.components() {
-        match part {
-            Component::RootDir => {}
-            Component::Normal(name) => folder = rustix::fs::openat(&folder, name, flags, Mode::empty())?,
+        let name = match part {
+            Component::RootDir => continue,
+            Component::Normal(name) => name,
             _ => return Err(io::Error::other("it is no absolute path without `..`")),
-        }
+        };
+        folder = match rustix::fs::openat(&folder, name, flags | STEP, Mode::empty()) {
+            Err(Errno::NOENT) if is_made => {
+                match rustix::fs::mkdirat(&folder, name, Mode::RWXU) {
+                    // So that it is there after a power loss as well.
+                    Ok(()) => rustix::fs::fsync(rustix::fs::openat(&folder, ".", flags, Mode::empty())?)?,
+                    Err(Errno::EXIST) => {}
+                    Err(error) => return Err(error.into()),
+                }
+                rustix::fs::openat(&folder, name, flags | STEP, Mode::empty())?
+            }
+            opened => opened?,
+        };
     }
-    Ok(Dir::from_std_file(folder.into()))
+    Ok(Dir::from_std_file(rustix::fs::openat(&folder, ".", flags, Mode::empty())?.into()))
+}
+
+/// What a step of the way needs: folders that are not ours can often be passed through and not be read.
+#[cfg(target_os = "linux")]
+const STEP: OFlags = OFlags::PATH;
+
+/// macOS has no such thing.
+#[cfg(not(target_os = "linux"))]
+const STEP: OFlags = OFlags::RDONLY;
+
+/// Makes a directory and its parents so that they are there after a power loss as well.
+fn make_durably(path: &Path) -> io::Result<()> {
+    let missing: Vec<PathBuf> = path.ancestors().take_while(|folder| !folder.exists()).map(Path::to_owned).collect();
+    forge_core::home::make_directory(path).map_err(|error| io::Error::other(error.why))?;
+    for folder in missing.iter().rev() {
+        File::open(folder.parent().unwrap_or(Path::new("/")))?.sync_all()?;
+    }
+    Ok(())
 }
