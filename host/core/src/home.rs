@@ -4,8 +4,18 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::sealing::{SealingKey, hex};
+
+/// How the name of a temporary file begins.
+const TEMPORARY: &str = ".new-";
+
+/// How old a temporary file is that nobody is writing any more: a write takes milliseconds.
+const LEFT: Duration = Duration::from_secs(3600);
+
+/// The most entries of a directory that are looked at for what a dead process left.
+const MOST_LOOKED_AT: usize = 4096;
 
 /// The three directories of one user.
 #[derive(Clone, Debug)]
@@ -162,6 +172,7 @@ pub fn write(path: &Path, content: &[u8]) -> Result<(), Error> {
     make_directory(directory)?;
     let temporary = write_temporary(directory, content).map_err(refuse)?;
     let renamed = fs::rename(&temporary, path).and_then(|()| File::open(directory)?.sync_all());
+    sweep(directory);
     if renamed.is_err() {
         // The error that counts is the one above; a left-over temporary file is harmless.
         fs::remove_file(&temporary).unwrap_or_default();
@@ -169,10 +180,31 @@ pub fn write(path: &Path, content: &[u8]) -> Result<(), Error> {
     renamed.map_err(refuse)
 }
 
+/// Removes temporary files of ours that a process left which was killed in the middle of a write. What can't be removed
+/// is in nobody's way, so a failure here is none of the write's.
+fn sweep(directory: &Path) {
+    let ours = rustix::process::geteuid().as_raw();
+    for entry in fs::read_dir(directory).into_iter().flatten().take(MOST_LOOKED_AT).flatten() {
+        let name = entry.file_name();
+        let is_temporary = name.to_str().and_then(|name| name.strip_prefix(TEMPORARY)).is_some_and(|random| {
+            random.len() == 16 && random.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        });
+        if !is_temporary {
+            continue;
+        }
+        // Of the link itself, where it is one.
+        let Ok(metadata) = entry.metadata() else { continue };
+        let is_left = metadata.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age >= LEFT));
+        if metadata.is_file() && metadata.uid() == ours && is_left {
+            fs::remove_file(entry.path()).unwrap_or_default();
+        }
+    }
+}
+
 fn write_temporary(directory: &Path, content: &[u8]) -> io::Result<PathBuf> {
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(|_| io::Error::other("the system gives no random bytes"))?;
-    let path = directory.join(format!(".new-{}", hex(&random)));
+    let path = directory.join(format!("{TEMPORARY}{}", hex(&random)));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
     let written = file.write_all(content).and_then(|()| file.sync_all());
     match written {
@@ -200,6 +232,7 @@ pub fn secret_file(path: &Path) -> Result<zeroize::Zeroizing<[u8; 32]>, Error> {
     // A link fails where the name is taken, so the first of two processes wins and both read what it wrote.
     let linked = fs::hard_link(&temporary, path);
     fs::remove_file(&temporary).unwrap_or_default();
+    sweep(directory);
     match linked {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(Error::new("make", path, error)),
         _ => read_secret_file(path)?.ok_or_else(|| Error::new("read", path, "it vanished")),
@@ -243,6 +276,30 @@ mod tests {
         assert!(read_private(&file, 10).unwrap().is_some());
         fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
         assert!(read_private(&file, 10).is_err());
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_goes_with_the_next_write_once_it_is_old() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let old = std::time::SystemTime::now() - LEFT - Duration::from_secs(1);
+        let make = |name: &str, time| {
+            File::create(at(name)).unwrap().set_modified(time).unwrap();
+        };
+        make(".new-0123456789abcdef", old);
+        // Somebody may be writing this one, and these are no temporary files of ours.
+        make(".new-0123456789abcde0", std::time::SystemTime::now());
+        for name in [".new-0123456789abcdeg", ".new-0123", "new-0123456789abcdef", "file.json"] {
+            make(name, old);
+        }
+        fs::create_dir(at(".new-0123456789abcde1")).unwrap();
+        std::os::unix::fs::symlink(at("file.json"), at(".new-0123456789abcde2")).unwrap();
+        read(&at("file.json"), 10).unwrap();
+        let count = || fs::read_dir(directory.path()).unwrap().count();
+        assert_eq!(count(), 8, "a read tidied");
+        write(&at("other"), b"x").unwrap();
+        assert!(!at(".new-0123456789abcdef").exists());
+        assert_eq!(count(), 8, "the old one is gone, and what was written is there");
     }
 
     #[test]
