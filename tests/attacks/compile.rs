@@ -121,6 +121,12 @@ fn an_installation_that_is_killed_leaves_no_compiler_behind() {
         std::thread::sleep(Duration::from_millis(1));
     }
     std::thread::sleep(Duration::from_millis(50));
+    // The limits of a real installation, at which a bomb would need a minute: that the child ends at lower ones is shown above.
+    let text = std::fs::read_to_string(&limits).unwrap();
+    for (name, limit) in [("Max cpu time", "120"), ("Max address space", MEMORY)] {
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+        assert_eq!(line[name.len()..].split_whitespace().next(), Some(limit), "{line}");
+    }
     install.kill().unwrap();
     install.wait().unwrap();
     let begun = Instant::now();

@@ -21,6 +21,7 @@ mod renewal;
 mod store_crash;
 mod store_disk;
 mod store_text;
+mod text_crash;
 mod transcripts;
 
 use forge_tests::outcome::Outcome;

@@ -7,6 +7,7 @@ mod consent;
 mod credential;
 mod environment;
 mod failure;
+mod memory;
 mod printer;
 mod providers;
 mod tokens;
@@ -14,6 +15,7 @@ mod tokens;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    memory::keep();
     commands::completion::answer();
     let arguments = arguments::parse();
     if let arguments::Command::Compile { limits } = &arguments.command {
