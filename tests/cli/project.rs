@@ -1,6 +1,7 @@
 //! Projects as their people use them: found, shown, allowed, changed and asked about again.
 
 use forge_tests::outcome::Outcome;
+use forge_tests::servers::identity::Authority;
 use forge_tests::servers::openbao::{OpenBao, ROOT};
 use forge_tests::world::World;
 
@@ -168,19 +169,26 @@ fn references_change_within_the_pattern_without_a_question() {
     let world = project(&with("A = \"store://store/app/a\""));
     world.forge(["allow", "--yes", "--refs", "app/**"]).exits(2).stderr_has("store://PROVIDER/PATH/**");
     world.forge(["allow", "--yes", "--refs", "store://store/app/**"]).succeeds();
-    write(&world, &with("A = \"store://store/app/b\"\nB = \"app/c\""));
+    write(&world, &with("A = \"store://store/app/b\""));
     get(&world, "a").exits(3);
-    for secrets in ["A = \"store://store/other\"", "A = \"store://local/app/a\"", "LD_PRELOAD = \"app/x\""] {
+    for secrets in [
+        "A = \"store://store/other\"",
+        "A = \"store://local/app/a\"",
+        "A = \"app/a\"",
+        "A = \"store://store/app/a\"\nB = \"store://store/app/c\"",
+        "",
+    ] {
         write(&world, &with(secrets));
         get(&world, "a").exits(8);
     }
     // The pattern stays until it is replaced or taken back.
+    write(&world, &with("A = \"store://store/other\""));
     allow(&world).succeeds().stderr_has("store://store/app/**");
-    write(&world, &with("LD_PRELOAD = \"app/x\"\nB = \"app/d\""));
+    write(&world, &with("A = \"store://store/app/c\""));
     get(&world, "a").exits(3);
     world.forge(["allow", "--revoke"]).succeeds();
     allow(&world).succeeds();
-    write(&world, &with("LD_PRELOAD = \"app/x\"\nB = \"app/e\""));
+    write(&world, &with("A = \"store://store/app/d\""));
     get(&world, "a").exits(8);
 }
 
@@ -304,4 +312,90 @@ fn what_is_wrong_in_a_project_is_told_by_line_column_and_name_and_never_repeated
     world.forge(["allow", "--revoke"]).succeeds();
     write(&world, STORE);
     get(&world, "a").exits(8);
+}
+
+/// A project with these providers at a server.
+fn at_server(names: &[&str], address: &str) -> String {
+    let provider = |name: &&str| {
+        format!(
+            "[providers.{name}]\nplugin = \"vault\"\nsettings = {{ address = \"{address}\", mount = \"secret\" }}\n"
+        )
+    };
+    names.iter().map(provider).collect()
+}
+
+#[test]
+fn a_credential_may_be_a_secret_of_a_provider_that_is_allowed_with_it() {
+    let server = OpenBao::start();
+    // Each reads the token of the one before it; none may meet its own in an answer.
+    for name in ["of-a", "of-b"] {
+        let token = server.root("POST", "auth/token/create", r#"{"policies":["root"]}"#).has_status(200).json();
+        let body = serde_json::json!({ "data": { "value": token["auth"]["client_token"] } });
+        server.root("POST", &format!("secret/data/{name}"), &body.to_string()).has_status(200);
+    }
+    server.root("POST", "secret/data/x", r#"{"data":{"value":"of the server"}}"#).has_status(200);
+    let world = World::new().with("PROJECT_TOKEN", ROOT);
+    write(&world, &at_server(&["a", "b", "c"], server.address()));
+    // Each waits for the one behind it in the alphabet.
+    let of = |name: &str, source: &str| format!("{name}=vault-token,token={source}");
+    let allow = |last: &str| {
+        let run = world.command(["allow", "--yes", "--credential", &of("a", "store://b/of-a")]);
+        run.and(["--credential", &of("b", "store://c/of-b"), "--credential", &of("c", last)]).run()
+    };
+    allow("store://a/x").exits(2).stderr_has("`a`, `b`, `c` wait for each other");
+    assert!(!world.data().join("grants/projects").exists(), "half a project was recorded");
+    allow("env:PROJECT_TOKEN").succeeds();
+    get(&world, "store://a/x").succeeds().stdout_is("of the server");
+}
+
+#[test]
+fn a_directory_in_which_another_new_provider_has_its_credential_is_not_lent() {
+    let world = World::new();
+    std::fs::create_dir(world.path("work/secrets")).unwrap();
+    let token = world.path("work/secrets/token");
+    std::fs::write(&token, "s.canary-token").unwrap();
+    let bao = at_server(&["vault"], "http://127.0.0.1:1").replace("mount =", "kv-version = \"2\", mount =");
+    write(&world, &format!("{STORE}{bao}"));
+    let allow = |token: &std::path::Path| {
+        let credential = format!("vault=vault-token,token=file:{}", token.display());
+        world.command(["allow", "--yes", "--credential", &credential]).run()
+    };
+    // The store is checked first, when nothing of the other one is recorded.
+    allow(&token).exits(8).stderr_has("with a credential in it");
+    let elsewhere = world.path("token");
+    std::fs::rename(&token, &elsewhere).unwrap();
+    allow(&elsewhere).succeeds();
+}
+
+#[test]
+fn a_client_certificate_of_a_projects_provider_is_given_by_whoever_allows_it() {
+    let world = World::new().with("PROJECT_TOKEN", ROOT);
+    let authority = Authority::new(&world.path("authority"));
+    let server = OpenBao::start_strict(&authority);
+    let client = authority.sign("client", false, 4096);
+    let (certificate, key) = (client.certificate.display().to_string(), format!("file:{}", client.key.display()));
+    let ca = format!("bao={}", authority.certificate().display());
+    let text = at_server(&["bao"], server.strict());
+    write(&world, &text);
+    let allow = |more: &[&str]| {
+        let credential = "bao=vault-token,token=env:PROJECT_TOKEN";
+        let mut run = world.command(["allow", "--yes", "--tls-ca", &ca, "--credential", credential]);
+        for argument in more {
+            run = run.and([argument]);
+        }
+        run.run()
+    };
+    let (own, its_key) = (format!("bao={certificate}"), format!("bao={key}"));
+    allow(&[]).exits(6);
+    allow(&["--tls-cert", &own]).exits(2).stderr_has("--tls-key bao=");
+    allow(&["--tls-key", &its_key]).exits(2).stderr_has("--tls-cert bao=");
+    allow(&["--tls-cert", &own, "--tls-key", "bao=hunter2"]).exits(2).never_shows("hunter2");
+    allow(&["--tls-cert", &own, "--tls-key", &its_key]).succeeds().stderr_has("4096-12-31").stderr_has(&key);
+    set(&world, "store://bao/a", "x").succeeds();
+    get(&world, "store://bao/a").succeeds().stdout_is("x");
+    // The file itself can't name one: whoever writes it would log in as the user elsewhere.
+    for line in ["tls_cert = \"client.pem\"", "tls_key = \"file:client.key\"", "tls_certificate = {}"] {
+        write(&world, &format!("{text}{line}\n"));
+        get(&world, "store://bao/a").exits(2);
+    }
 }

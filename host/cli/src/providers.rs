@@ -1,6 +1,6 @@
 //! From a provider's name to a provider that can be asked: configuration, grant, plugin, doors.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -45,6 +45,8 @@ pub(crate) struct Opener {
     config: Arc<Config>,
     plugins: Arc<Plugins>,
     default: Option<String>,
+    /// Grants that are allowed and not recorded yet.
+    unrecorded: Arc<BTreeMap<String, Grant>>,
     /// Whether tokens of logins are kept for the next command.
     keeps_tokens: bool,
     sandbox: Arc<OnceLock<Sandbox>>,
@@ -62,6 +64,7 @@ impl Opener {
             config: Arc::new(config.clone()),
             plugins: Arc::clone(plugins),
             default,
+            unrecorded: Arc::default(),
             keeps_tokens: true,
             sandbox: Arc::default(),
             opened: Arc::default(),
@@ -73,6 +76,11 @@ impl Opener {
     /// The same, which keeps tokens of logins for the next command or does not.
     pub(crate) fn keeping_tokens(self, keeps_tokens: bool) -> Self {
         Self { keeps_tokens, ..self }
+    }
+
+    /// The same, which knows grants that were allowed a moment ago and are recorded with others.
+    pub(crate) fn with_grants(self, grants: &BTreeMap<String, Grant>) -> Self {
+        Self { unrecorded: Arc::new(grants.clone()), ..self }
     }
 
     /// The configured provider that a name, a plugin's id or an alias means; `None` is the built-in `local`.
@@ -126,6 +134,9 @@ impl Opener {
     }
 
     fn recorded(&self, name: &str, config: &ProviderConfig) -> Outcome<Grant> {
+        if let Some(grant) = self.unrecorded.get(name) {
+            return Ok(grant.clone());
+        }
         // A project's grants lie apart: neither the user's provider nor another project's of the same name is meant.
         let file = match config.project() {
             Some(project) => trust::grants(&self.home, project).join(format!("{name}.json")),
@@ -214,7 +225,9 @@ impl Opener {
                 None => format!("provider:{}", grant.provider),
             },
         };
-        Ok(Directory::new(&directory, key, owner))
+        let opened = Directory::new(&directory, key, owner);
+        // What was checked above is a path; it is opened through no link, so it is the place that was checked.
+        Ok(if grant.project.is_some() { opened.without_links() } else { opened })
     }
 
     /// Refuses a directory in which forge's own files lie, or a credential: a plugin would read keys and rewrite grants.
@@ -396,7 +409,7 @@ fn own_grant(provider: &str, settings: &Settings, manifest: &Manifest) -> Outcom
         directories: asks.directories,
         environment: Vec::new(),
         credential: None,
-        networks: std::collections::BTreeMap::new(),
+        networks: BTreeMap::new(),
         tls_ca: None,
         tls_certificate: None,
         no_token_cache: false,

@@ -91,7 +91,7 @@ impl Record {
         }
         // References alone may have changed, and only to where the user said.
         !self.references.is_empty()
-            && changes(&self.meaning, meaning).iter().all(|change| pattern::covers(&self.references, change, meaning))
+            && changes(&self.meaning, meaning).iter().all(|change| pattern::covers(&self.references, change))
     }
 }
 

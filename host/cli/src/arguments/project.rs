@@ -31,6 +31,12 @@ pub(crate) struct Allow {
     /// Trust the certificates of this PEM file for a provider, and no others
     #[arg(long, value_name = "PROVIDER=FILE", conflicts_with = "print")]
     pub(crate) tls_ca: Vec<String>,
+    /// Show the servers of a provider the certificate of this PEM file
+    #[arg(long, value_name = "PROVIDER=FILE", conflicts_with = "print")]
+    pub(crate) tls_cert: Vec<String>,
+    /// Where the private key of that certificate is: `env:NAME`, `file:PATH`, `prompt` or `store://…`
+    #[arg(long, value_name = "PROVIDER=SOURCE", conflicts_with = "print")]
+    pub(crate) tls_key: Vec<String>,
     /// Leave out everything that writes or deletes for this provider
     #[arg(long, value_name = "PROVIDER", conflicts_with = "print")]
     pub(crate) read_only: Vec<String>,
@@ -38,7 +44,7 @@ pub(crate) struct Allow {
     #[arg(long, value_name = "PROVIDER", conflicts_with = "print")]
     pub(crate) without: Vec<String>,
     /// Take back what the project was allowed
-    #[arg(long, conflicts_with_all = ["print", "project_hash", "refs", "credential", "credential_audience", "tls_ca", "read_only", "without", "yes"])]
+    #[arg(long, conflicts_with_all = ["print", "project_hash", "refs", "credential", "credential_audience", "tls_ca", "tls_cert", "tls_key", "read_only", "without", "yes"])]
     pub(crate) revoke: bool,
     /// Don't ask: allow whatever it says
     #[arg(short, long, conflicts_with = "print")]

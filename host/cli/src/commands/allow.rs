@@ -1,6 +1,7 @@
 //! `forge allow`: from a project that is there to one that counts, with everything it wants seen and granted at once.
 
 mod choice;
+mod order;
 mod shown;
 
 use std::collections::BTreeMap;
@@ -138,11 +139,15 @@ async fn allow(app: &App, printer: &mut Printer, arguments: &Allow, request: Req
             return Err(Failure::new(Kind::NotGranted, "nobody allowed it").with_hint(hint));
         }
     }
-    // All are tried before one is recorded: half a project would look like a whole one.
-    let mut grants = BTreeMap::new();
-    for Pending { name, found, proposed } in pending {
+    // All are tried before one is recorded: half a project would look like a whole one. The sources of all count from
+    // the beginning, since a check runs a plugin, which must not be lent what another one logs in with.
+    let mut grants: BTreeMap<String, Grant> =
+        pending.iter().map(|one| (one.name.clone(), one.proposed.grant.clone())).collect();
+    for Pending { name, found, proposed } in order::by_need(pending)? {
         let mut grant = proposed.grant;
-        let settled = settle(&opener(app, &request.meaning), &found, &mut grant).await;
+        // Its credential may be a secret of one that was tried before it.
+        let opener = opener(app, &request.meaning).with_grants(&grants);
+        let settled = settle(&opener, &found, &mut grant).await;
         let notes = settled.context(|| format!("`{name}`")).map_err(|failure| without(failure, &name))?;
         notes.iter().for_each(|note| printer.warning(&format!("`{name}`: {note}")));
         grants.insert(name, grant);
@@ -219,6 +224,8 @@ async fn pending(
             credential: choices.credential(name).or(config.credential.clone()),
             credential_audience: choices.audience(name),
             tls_ca: choices.tls_ca(name),
+            tls_cert: choices.tls_cert(name),
+            tls_key: choices.tls_key(name),
             read_only: choices.read_only.contains(name),
             ..Add::default()
         };

@@ -25,6 +25,8 @@ pub struct Side {
     pub text: String,
     /// The secrets that it names; empty where it names none.
     pub references: Vec<Reference>,
+    /// Whether nothing may stand in their place.
+    pub is_required: bool,
 }
 
 /// One line that is new, gone or different.
@@ -99,7 +101,7 @@ fn lines(layer: &Layer) -> BTreeMap<(Weight, String), Side> {
     let mut plain = |weight, name: String, text: &str| {
         // A person compares the texts, so a letter of another script that looks the same must not.
         let text = text.chars().flat_map(|c| if c.is_ascii() { vec![c] } else { c.escape_unicode().collect() });
-        lines.insert((weight, name), Side { text: text.collect(), references: Vec::new() });
+        lines.insert((weight, name), Side { text: text.collect(), references: Vec::new(), is_required: true });
     };
     for (name, provider) in &layer.providers {
         plain(Weight::Provider, format!("providers.{name}.plugin"), &provider.plugin);
@@ -143,5 +145,5 @@ fn side(secret: &SecretConfig) -> Side {
         text.push_str(", else nothing");
     }
     let references = std::iter::once(&secret.reference).chain(&secret.fallback).cloned().collect();
-    Side { text, references }
+    Side { text, references, is_required: secret.required }
 }

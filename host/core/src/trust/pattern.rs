@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::change::{Change, Weight};
-use crate::config::Layer;
 use crate::reference::Reference;
 
 /// All secrets of a provider below a path: `store://prod/app/**`, or `store://prod/**` for all of them.
@@ -67,28 +66,18 @@ impl Pattern {
     }
 }
 
-/// Whether a change leads nowhere but within the patterns.
-pub(super) fn covers(patterns: &[Pattern], change: &Change, meaning: &Layer) -> bool {
-    if change.weight != Weight::Reference {
+/// Whether a change only leads variables that are there to other secrets within the patterns.
+///
+/// A new variable is a new input of the programs that get it. One that is gone may uncover the same variable of another
+/// environment, and one that is no longer required lets a program run without it. A bare path means another secret
+/// wherever the default is another one.
+pub(super) fn covers(patterns: &[Pattern], change: &Change) -> bool {
+    let (Weight::Reference, Some(before), Some(after)) = (change.weight, &change.before, &change.after) else {
         return false;
-    }
-    // What is gone is read no more; what is there must lie within.
-    let Some(after) = &change.after else { return true };
-    after.references.iter().all(|reference| {
-        let providers = match &reference.provider {
-            Some(provider) => vec![provider.as_str()],
-            None => match defaults(meaning) {
-                Some(providers) => providers,
-                None => return false,
-            },
-        };
-        providers.iter().all(|provider| patterns.iter().any(|pattern| pattern.holds(provider, &reference.path)))
-    })
-}
-
-/// Every provider that a bare path of this project can mean; `None` where the user's own configuration decides.
-fn defaults(meaning: &Layer) -> Option<Vec<&str>> {
-    let mut providers = vec![meaning.default.as_deref()?];
-    providers.extend(meaning.environments.values().filter_map(|environment| environment.default.as_deref()));
-    Some(providers)
+    };
+    let is_within = |reference: &Reference| {
+        let provider = reference.provider.as_ref();
+        provider.is_some_and(|provider| patterns.iter().any(|pattern| pattern.holds(provider, &reference.path)))
+    };
+    before.is_required == after.is_required && after.references.iter().all(is_within)
 }

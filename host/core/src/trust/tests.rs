@@ -54,10 +54,8 @@ fn references_may_change_within_the_patterns_and_nothing_else_may() {
     let record = record(&["store://prod/app/**"]);
     for (from, to) in [
         ("prod/app/a", "prod/app/deeper/a?version=2#f"),
-        ("\"app/b\"", "{ ref = \"app/c\", fallback = [\"store://prod/app/d\"], required = false }"),
-        ("B = \"app/b\"", "C = \"app/c\""),
-        ("B = \"app/b\"", ""),
-        ("B = \"app/b\"", "[environments.staging]\nsecrets = { A = \"store://prod/app/x\" }"),
+        ("\"store://prod/app/a\"", "{ ref = \"store://prod/app/c\", fallback = [\"store://prod/app/d\"] }"),
+        ("\"app/b\"", "\"store://prod/app/b\""),
     ] {
         assert!(record.allows(&edited(from, to)), "{to}");
     }
@@ -65,22 +63,39 @@ fn references_may_change_within_the_patterns_and_nothing_else_may() {
         ("prod/app/a", "prod/application/a"),
         ("prod/app/a", "prod/app"),
         ("prod/app/a", "local/app/a"),
-        ("\"app/b\"", "\"other/b\""),
-        ("\"app/b\"", "{ ref = \"app/b\", fallback = [\"store://local/app/b\"] }"),
-        ("B = \"app/b\"", "LD_PRELOAD = \"app/b\""),
+        ("\"app/b\"", "{ ref = \"store://prod/app/b\", fallback = [\"store://local/app/b\"] }"),
         ("a.example", "b.example"),
         ("default = \"prod\"", "default = \"local\""),
         ("default = \"prod\"", ""),
-        ("B = \"app/b\"", "[environments.staging]\ndefault = \"local\"\nsecrets = { A = \"app/x\" }"),
         ("plugin = \"vault\"", "plugin = \"vault\"\ncredential = { kind = \"none\" }"),
     ] {
         assert!(!record.allows(&edited(from, to)), "{to}");
     }
-    // Without a default of the project's own, a bare path is the user's to decide.
-    let open = PROJECT.replace("default = \"prod\"\n", "");
-    let record = Record { hash: project::hash(&layer(&open)), meaning: layer(&open), ..record };
-    assert!(record.allows(&layer(&open)));
-    assert!(!record.allows(&layer(&open.replace("app/b", "app/c"))));
+}
+
+#[test]
+fn a_variable_that_is_new_gone_or_no_longer_required_is_asked_about() {
+    let record = record(&["store://prod/**"]);
+    for (from, to) in [
+        ("B = \"app/b\"", "B = \"app/b\"\nC = \"store://prod/app/c\""),
+        ("B = \"app/b\"", "B = \"app/b\"\nLD_PRELOAD = \"store://prod/app/c\""),
+        ("B = \"app/b\"", "C = \"store://prod/app/c\""),
+        ("B = \"app/b\"", "B = \"app/b\"\n[environments.staging]\nsecrets = { A = \"store://prod/app/x\" }"),
+        ("B = \"app/b\"", ""),
+        ("\"store://prod/app/a\"", "{ ref = \"store://prod/app/a\", required = false }"),
+    ] {
+        assert!(!record.allows(&edited(from, to)), "{to}");
+    }
+}
+
+#[test]
+fn a_bare_path_is_within_no_pattern() {
+    // Whoever changes the default, the project's or the user's own, changes what it means.
+    let record = record(&["store://prod/**"]);
+    for (from, to) in [("\"app/b\"", "\"app/c\""), ("\"store://prod/app/a\"", "\"app/a\"")] {
+        assert!(!record.allows(&edited(from, to)), "{to}");
+    }
+    assert!(record.allows(&edited("\"app/b\"", "\"store://prod/app/c\"")));
 }
 
 #[test]

@@ -14,6 +14,9 @@ pub(super) struct Choices {
     credentials: BTreeMap<String, Vec<String>>,
     audiences: BTreeMap<String, Vec<String>>,
     certificates: BTreeMap<String, Vec<String>>,
+    /// Client certificates, and where their keys are.
+    own_certificates: BTreeMap<String, Vec<String>>,
+    own_keys: BTreeMap<String, Vec<String>>,
     /// Providers that may only read.
     pub(super) read_only: Vec<String>,
     /// Providers that get nothing.
@@ -27,16 +30,23 @@ impl Choices {
             credentials: pairs("--credential", &arguments.credential)?,
             audiences: pairs("--credential-audience", &arguments.credential_audience)?,
             certificates: pairs("--tls-ca", &arguments.tls_ca)?,
+            own_certificates: pairs("--tls-cert", &arguments.tls_cert)?,
+            own_keys: pairs("--tls-key", &arguments.tls_key)?,
             read_only: arguments.read_only.clone(),
             without: arguments.without.clone(),
         };
-        for (option, choices) in [("--credential", &choices.credentials), ("--tls-ca", &choices.certificates)] {
+        for (option, choices) in [
+            ("--credential", &choices.credentials),
+            ("--tls-ca", &choices.certificates),
+            ("--tls-cert", &choices.own_certificates),
+            ("--tls-key", &choices.own_keys),
+        ] {
             if let Some(name) = choices.iter().find(|(_, typed)| typed.len() > 1).map(|(name, _)| name) {
                 return Err(usage(format!("`{option}` names `{name}` twice")));
             }
         }
-        let maps = [&choices.credentials, &choices.audiences, &choices.certificates];
-        let names = maps.iter().flat_map(|map| map.keys()).chain(&choices.read_only).chain(&choices.without);
+        let names =
+            choices.maps().into_iter().flat_map(|map| map.keys()).chain(&choices.read_only).chain(&choices.without);
         for name in names {
             if !meaning.providers.contains_key(name) {
                 let shown = forge_core::manifest::printable(name);
@@ -49,19 +59,29 @@ impl Choices {
                 });
             }
         }
+        // One is nothing without the other, as with `provider add`.
+        let (certificates, keys) = (&choices.own_certificates, &choices.own_keys);
+        if let Some(name) = certificates.keys().find(|name| !keys.contains_key(*name)) {
+            return Err(usage(format!("`--tls-cert` for `{name}` needs a `--tls-key {name}=SOURCE`")));
+        }
+        if let Some(name) = keys.keys().find(|name| !certificates.contains_key(*name)) {
+            return Err(usage(format!("`--tls-key` for `{name}` needs a `--tls-cert {name}=FILE`")));
+        }
         Ok(choices)
+    }
+
+    fn maps(&self) -> [&BTreeMap<String, Vec<String>>; 5] {
+        [&self.credentials, &self.audiences, &self.certificates, &self.own_certificates, &self.own_keys]
     }
 
     /// Whether nothing was chosen.
     pub(super) fn is_empty(&self) -> bool {
-        let maps = [&self.credentials, &self.audiences, &self.certificates];
-        maps.iter().all(|map| map.is_empty()) && self.read_only.is_empty() && self.without.is_empty()
+        self.maps().iter().all(|map| map.is_empty()) && self.read_only.is_empty() && self.without.is_empty()
     }
 
     /// Whether something was chosen for this provider.
     pub(super) fn concern(&self, name: &str) -> bool {
-        let maps = [&self.credentials, &self.audiences, &self.certificates];
-        maps.iter().any(|map| map.contains_key(name)) || self.read_only.iter().any(|other| other == name)
+        self.maps().iter().any(|map| map.contains_key(name)) || self.read_only.iter().any(|other| other == name)
     }
 
     /// The credential, as `provider add` takes it.
@@ -74,9 +94,19 @@ impl Choices {
         self.audiences.get(name).cloned().unwrap_or_default()
     }
 
-    /// The file of certificates.
+    /// The file of certificates to trust.
     pub(super) fn tls_ca(&self, name: &str) -> Option<PathBuf> {
         self.certificates.get(name)?.first().map(PathBuf::from)
+    }
+
+    /// The file of the client certificate.
+    pub(super) fn tls_cert(&self, name: &str) -> Option<PathBuf> {
+        self.own_certificates.get(name)?.first().map(PathBuf::from)
+    }
+
+    /// Where the client certificate's key is, as `provider add` takes it.
+    pub(super) fn tls_key(&self, name: &str) -> Option<String> {
+        self.own_keys.get(name)?.first().cloned()
     }
 }
 
