@@ -1,5 +1,6 @@
 //! Attackers against the real program: each attack works with its one guard opened and fails with it closed.
 
+mod bodies;
 mod boundary;
 mod compile;
 mod components;

@@ -123,7 +123,7 @@ impl Call {
         self.budget.request()?;
         let Egress { grant, kind, parameters, .. } = &*self.egress;
         // 1. Parse once.
-        let parsed = request::parse(request, grant).map_err(Stop::Denied)?;
+        let mut parsed = request::parse(request, grant).map_err(Stop::Denied)?;
         record.method = parsed.method.to_string();
         record.origin = denial::origin(&parsed, grant);
         self.budget.send(parsed.size())?;
@@ -141,6 +141,7 @@ impl Call {
         if let Some(rule) = forbidden(route::literals(&route.path)) {
             return Err(forbid(rule));
         }
+        parsed.settle_body(route);
         let _permit = tokio::time::timeout_at(self.budget.deadline, self.egress.in_flight.acquire())
             .await
             .map_err(|_| Stop::Failed(parsed.origin.clone(), Failure::Timeout))?;

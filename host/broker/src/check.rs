@@ -12,7 +12,8 @@ use crate::{Error, header};
 ///
 /// # Errors
 /// An unknown kind; a route that names a header of the host's own; a route that reaches, or with a wildcard too far to
-/// the left could reach, a route that the kind forbids.
+/// the left could reach, a route that the kind forbids; one at an endpoint of all tenants that holds headers or body to
+/// no rule.
 pub fn check_manifest(manifest: &Manifest) -> Result<(), Error> {
     let kind = match &manifest.credential {
         Some(ask) => credential::kind(&ask.kind)?,
@@ -87,6 +88,12 @@ fn check_route(route: &Route, kind: &CredentialKind, parameters: &Parameters) ->
     }
     if let Some(name) = route.query.keys().find(|name| header::is_own_query(name)) {
         return refuse(format!("names the query parameter `{name}`, which says who asks or what the method means"));
+    }
+    // At such an endpoint every action on every target is a `POST /` for whoever the credential speaks for.
+    if kind.shares_endpoints && (route.headers.is_empty() || route.body.is_none()) {
+        return refuse(
+            "goes to an endpoint that all tenants share, so it has to list its `headers` and its `body`".to_owned(),
+        );
     }
     match (kind.forbidden_route)(route) {
         Some(rule) => refuse(format!("can't be granted: the credential `{}` {rule}", kind.name)),

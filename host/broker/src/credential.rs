@@ -45,6 +45,8 @@ pub(crate) struct CredentialKind {
     pub(crate) has_audience: bool,
     /// Whether a `:` in a path segment starts an action, as in Google's APIs.
     pub(crate) colon_is_action: bool,
+    /// Whether its audience serves all tenants at the same URLs, so that headers and body alone tell targets apart.
+    pub(crate) shares_endpoints: bool,
     /// Whether it logs in with the provider's client certificate, so that there has to be one.
     pub(crate) needs_certificate: fn(&Parameters) -> bool,
     /// Whether its first login spends what it logs in with, so that nothing is left for a second process.

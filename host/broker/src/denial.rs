@@ -54,6 +54,22 @@ pub(crate) enum Denial {
     HeaderValue { name: String, route: String },
     #[error("the header `{}` stands there twice", shown(.0))]
     HeaderRepeated(String),
+    #[error("the header `{}` is missing, without which nothing is granted for `{route}`", shown(.name))]
+    HeaderMissing { name: String, route: String },
+    #[error("`{route}` is granted for a body in JSON, and the `content-type` doesn't say that it is")]
+    BodyType { route: String },
+    #[error("the body for `{route}` can't be checked: {what}")]
+    BodyJson { route: String, what: &'static str },
+    #[error("the field `{}` stands twice in the body for `{route}`", shown(.field))]
+    BodyRepeated { field: String, route: String },
+    #[error("the field `{field}` of the body is not granted for `{route}`")]
+    BodyField { field: String, route: String },
+    #[error("the field `{field}` of the body is not {what}, as it is granted for `{route}`")]
+    BodyShape { field: String, route: String, what: &'static str },
+    #[error("the field `{field}` of the body has a value that is not granted for `{route}`")]
+    BodyValue { field: String, route: String, granted: String, wanted: &'static str },
+    #[error("the field `{field}` of the body is missing, without which nothing is granted for `{route}`")]
+    BodyMissing { field: String, route: String },
     #[error("the header `{}` is the host's own, and no plugin sends it", shown(.0))]
     Identity(String),
     #[error("the credential `{kind}` {rule}")]
@@ -81,6 +97,12 @@ impl Denial {
             }
             Self::Header { name, .. } | Self::HeaderValue { name, .. } => {
                 format!("the route would have to list it: headers = {{ {} = [\"…\"] }}", shown(name))
+            }
+            Self::BodyField { field, .. } => {
+                format!("the route would have to list it: body = {{ \"{field}\" = \"any\" }}")
+            }
+            Self::BodyValue { field, granted, wanted, .. } => {
+                format!("granted is `{granted}`; the route would have to list it: body = {{ \"{field}\" = {wanted} }}")
             }
             Self::Network { .. } => "add the provider again if its server has moved to another network".to_owned(),
             _ => return None,

@@ -1,12 +1,19 @@
 //! A guest's request, parsed once: policy, signing and the wire use this one object and nothing else.
 
+use std::sync::OnceLock;
+
 use forge_core::grant::Grant;
+use forge_core::route::Route;
 use http::Method;
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
 use crate::denial::Denial;
+
+pub(crate) mod json;
+
+use json::{Fault, Json};
 
 /// The longest URL in bytes.
 const LONGEST: usize = 8 * 1024;
@@ -60,9 +67,24 @@ pub(crate) struct Parsed {
     /// Names in lower case, and values.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Zeroizing<Vec<u8>>,
+    /// The body as JSON, once a route has asked for it.
+    pub(crate) json: OnceLock<Result<Json, Fault>>,
 }
 
 impl Parsed {
+    /// The body as JSON, read once for all routes.
+    pub(crate) fn json(&self) -> Result<&Json, &Fault> {
+        self.json.get_or_init(|| Json::parse(&self.body)).as_ref()
+    }
+
+    /// Where the route holds the body to a rule, what is sent from here on is what was checked, in the host's own words.
+    pub(crate) fn settle_body(&mut self, route: &Route) {
+        let checked = self.json.take();
+        if let (Some(_), Some(Ok(json))) = (&route.body, checked) {
+            self.body = json.to_bytes(self.body.len());
+        }
+    }
+
     /// What counts as sent: URL, headers and body, in bytes.
     pub(crate) fn size(&self) -> u64 {
         let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
@@ -93,7 +115,7 @@ pub(crate) fn parse(request: Request, grant: &Grant) -> Result<Parsed, Denial> {
     let segments = segments(&url)?;
     let query = query(&url)?;
     let headers = request.headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
-    Ok(Parsed { method, url, origin, segments, query, headers, body })
+    Ok(Parsed { method, url, origin, segments, query, headers, body, json: OnceLock::new() })
 }
 
 fn method(text: &str) -> Result<Method, Denial> {

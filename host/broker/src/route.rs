@@ -1,5 +1,7 @@
 //! Matching: which granted route, if any, a parsed request fits wholly.
 
+mod body;
+
 use forge_core::grant::Grant;
 use forge_core::route::{Ability, PathPattern, Route, Segment};
 
@@ -7,7 +9,7 @@ use crate::denial::{self, Denial};
 use crate::header;
 use crate::request::Parsed;
 
-/// Steps 2 and 3 of the ladder: the first route that the request fits wholly, headers included.
+/// Steps 2 and 3 of the ladder: the first route that the request fits wholly, headers and body included.
 ///
 /// Routes of other `abilities` than those of the running operation don't count. `is_own_header` says which headers are the host's own whatever a route lists; `colon_is_action` is true where the
 /// credential's kind says that a `:` in a segment starts an action.
@@ -27,17 +29,23 @@ pub(crate) fn find<'grant>(
             return Err(Denial::HeaderRepeated(name.clone()));
         }
     }
-    let mut nearest = None;
+    // Where routes differ in headers and body alone, the one whose headers fit is the one that was meant.
+    let mut nearest: Option<(u8, Denial)> = None;
     let mut other = None;
     for route in &grant.routes {
         if !leads_to(route, request, colon_is_action) {
             continue;
         }
-        match check_query(route, request).and_then(|()| check_headers(route, request)) {
+        let fits = check_query(route, request)
+            .map_err(|denial| (0, denial))
+            .and_then(|()| check_headers(route, request).map_err(|denial| (1, denial)))
+            .and_then(|()| body::check(route, request).map_err(|denial| (2, denial)));
+        match fits {
             Ok(()) if abilities.contains(&route.ability) => return Ok(route),
             Ok(()) => other = other.or(Some(route)),
             Err(_) if !abilities.contains(&route.ability) => {}
-            Err(denial) => nearest = nearest.or(Some(denial)),
+            Err((rank, _)) if nearest.as_ref().is_some_and(|(known, _)| *known >= rank) => {}
+            Err(nearer) => nearest = Some(nearer),
         }
     }
     let other = other.map(|route| Denial::OtherAbility {
@@ -46,7 +54,7 @@ pub(crate) fn find<'grant>(
         granted: doing(route.ability),
         call: abilities.iter().map(|ability| does(*ability)).collect::<Vec<_>>().join(" and "),
     });
-    Err(other.or(nearest).unwrap_or_else(|| Denial::NoRoute {
+    Err(other.or(nearest.map(|(_, denial)| denial)).unwrap_or_else(|| Denial::NoRoute {
         method: request.method.to_string(),
         origin: denial::origin(request, grant),
         pattern: denial::pattern(request, grant),
@@ -133,7 +141,12 @@ fn check_headers(route: &Route, request: &Parsed) -> Result<(), Denial> {
             return Err(Denial::HeaderValue { name: name.clone(), route: route.path.to_string() });
         }
     }
-    Ok(())
+    // Where the body is held to a rule, a header says which action it is for, and one without it is for any.
+    let is_there = |name: &&String| request.headers.iter().any(|(known, _)| known == *name);
+    match route.headers.keys().find(|name| route.body.is_some() && !is_there(name)) {
+        Some(name) => Err(Denial::HeaderMissing { name: name.clone(), route: route.to_string() }),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

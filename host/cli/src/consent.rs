@@ -1,5 +1,7 @@
 //! What a person is shown before they allow something.
 
+mod body;
+
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
@@ -44,10 +46,13 @@ pub(crate) fn plugin(component: &Component, is_builtin: bool) -> String {
     for (ability, name) in ABILITIES {
         let asked = manifest.routes.iter().filter(|route| route.ability == ability);
         let lines: Vec<String> = asked
-            .map(|route| {
+            .flat_map(|route| {
                 let when: Vec<String> = route.when.iter().map(|(name, value)| format!("{name} = {value}")).collect();
                 let when = if when.is_empty() { String::new() } else { format!("   (when {})", when.join(", ")) };
-                format!("{} {}{when}", route.methods.join("|"), route.url)
+                let headers: Vec<String> =
+                    route.headers.iter().map(|(name, values)| format!(" {name}: {}", values.join("|"))).collect();
+                let line = format!("{} {}{}{when}", route.methods.join("|"), route.url, headers.concat());
+                std::iter::once(line).chain(route.body.iter().flat_map(body::lines))
             })
             .collect();
         rows(&mut text, &format!("may {name}"), &lines);
@@ -169,9 +174,14 @@ pub(crate) fn grant(
     rows(&mut text, "directory", &directories);
     rows(&mut text, "environment", &grant.environment);
     for (ability, name) in ABILITIES {
-        let granted = grant.routes.iter().filter(|route| route.ability == ability).map(ToString::to_string);
+        let with_body = |line: String, route: &Route| {
+            let fields = route.body.as_ref().map(|rule| body::lines(&rule.into())).unwrap_or_default();
+            std::iter::once(line).chain(fields)
+        };
+        let granted = grant.routes.iter().filter(|route| route.ability == ability);
+        let granted = granted.flat_map(|route| with_body(route.to_string(), route));
         let later = discoverable.iter().filter(|(_, route)| route.ability == ability);
-        let later = later.map(|(condition, route)| format!("{route}   (when {condition})"));
+        let later = later.flat_map(|(condition, route)| with_body(format!("{route}   (when {condition})"), route));
         let lines: Vec<String> = granted.chain(later).collect();
         rows(&mut text, &format!("may {name}"), &lines);
     }

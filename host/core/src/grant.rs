@@ -328,13 +328,30 @@ impl Grant {
         if asked.is_some() && granted.is_some() && asked != granted {
             return Err(not_covered("another kind of credential".to_owned()));
         }
+        if self.read_only {
+            asks.routes.retain(|route| route.ability == Ability::Read);
+        }
+        if let Some(route) = asks.routes.iter().find(|route| !self.bounds(route)) {
+            return Err(not_covered(format!("other fields or targets in the body of `{route}`")));
+        }
         let mut grant = self.clone();
         grant.routes = asks.routes;
         grant.settings = asks.settings;
-        if self.read_only {
-            grant.routes.retain(|route| route.ability == Ability::Read);
-        }
         Ok(grant)
+    }
+
+    /// Whether a route stays within what was granted at its origin.
+    ///
+    /// Where each granted route says what its body may be, the origin is shared by all tenants: what a person allowed is
+    /// not the origin but the targets that those bodies name, and one of them has to hold the new route's body wholly.
+    fn bounds(&self, route: &Route) -> bool {
+        let mut granted = self.routes.iter().filter(|granted| granted.origin == route.origin).peekable();
+        let is_within = |granted: &Route| match (&granted.body, &route.body) {
+            (None, _) => true,
+            (Some(granted), Some(body)) => granted.covers(body),
+            (Some(_), None) => false,
+        };
+        granted.peek().is_none() || granted.any(is_within)
     }
 
     /// A stable digest of everything that this grant says, for caches and audit: SHA-256 in hexadecimal.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::route::body::{BodyAsk, FieldAsk, FieldPath, MOST_FIELDS};
 use crate::route::{Ability, QueryRule};
 use crate::setting::{SettingKind, is_invisible};
 
@@ -148,8 +149,8 @@ pub struct RouteAsk {
     /// The route counts only while these settings have these values.
     #[serde(default)]
     pub when: BTreeMap<String, String>,
-    /// Constraints on the body, for endpoints that all tenants share.
-    pub body: Option<toml::Value>,
+    /// The fields that the body may have, and no others, with settings in braces: for endpoints that all tenants share.
+    pub body: Option<BodyAsk>,
 }
 
 /// Limits that a plugin asks for; the sandbox and the broker have the usual ones and the ceilings.
@@ -328,7 +329,10 @@ impl Manifest {
             });
             let headers = route.headers.iter().flat_map(|(name, values)| std::iter::once(name).chain(values));
             let conditions = route.when.iter().flat_map(|(name, value)| [name, value]);
-            std::iter::once(&route.url).chain(&route.methods).chain(queries).chain(headers).chain(conditions)
+            let fields = route.body.iter().flatten();
+            let fields = fields.flat_map(|(field, ask)| std::iter::once(field).chain(FieldAsk::texts(ask)));
+            let named = std::iter::once(&route.url).chain(&route.methods).chain(queries).chain(headers);
+            named.chain(conditions).chain(fields)
         });
         let kind = self.credential.iter().map(|ask| &ask.kind);
         settings.chain(asked).chain(routes).chain(kind).map(String::as_str)
@@ -337,11 +341,16 @@ impl Manifest {
     fn check_route(&self, route: &RouteAsk) -> Result<(), Error> {
         let rule = |rule| Err(Error::Rule { place: format!("route `{}`", printable(&route.url)), rule });
         const METHODS: [&str; 7] = ["GET", "HEAD", "LIST", "POST", "PUT", "PATCH", "DELETE"];
-        if route.body.is_some() {
-            return rule("constrains the body, which this version of forge can't check yet");
-        }
         if route.methods.is_empty() || !route.methods.iter().all(|m| METHODS.contains(&m.as_str())) {
             return rule("must have methods of `GET`, `HEAD`, `LIST`, `POST`, `PUT`, `PATCH`, `DELETE`");
+        }
+        if let Some(body) = &route.body {
+            if route.methods.iter().any(|method| matches!(method.as_str(), "GET" | "HEAD" | "LIST")) {
+                return rule("constrains the body, which a `GET`, `HEAD` or `LIST` doesn't have");
+            }
+            if body.len() > MOST_FIELDS || body.keys().any(|field| field.parse::<FieldPath>().is_err()) {
+                return rule("must name at most 64 fields of its body, such as `Name`, `Tags[].Key` or `labels.*`");
+            }
         }
         if route.response_max.is_some_and(|size| size.0 > 16 << 20) {
             return rule("may ask for a `response-max` of at most `16 MiB`");

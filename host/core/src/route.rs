@@ -4,6 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub mod body;
+pub mod pattern;
+
+use body::BodyRule;
+
 /// What a route is for; `--read-only` drops all but [`Ability::Read`] from a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -167,6 +172,9 @@ pub struct Route {
     /// Permitted headers beyond those that every plugin may send, lower case, with their permitted values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, Vec<String>>,
+    /// What the body may be: then it has to be JSON, and each listed header has to be there. `None` is any body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<BodyRule>,
     /// The longest answer in bytes.
     pub response_max: u64,
     /// Whether the same request may be sent again after a failure.

@@ -90,6 +90,7 @@ impl SecretWriter for Attacker {
             ("trap-in-write", name) => attacks::trap_in_write::put(name, value),
             ("hide-failed-write", name) => attacks::hide_failed_write::put(name, value),
             ("request", method) => attacks::request::put(method),
+            ("body", way) => attacks::body::put(way),
             ("big-request", size) => attacks::big_request::put(size),
             ("many-files", name) => attacks::many_files::put(name, value),
             ("keep", name) => attacks::trap_in_write::keep(name, value),

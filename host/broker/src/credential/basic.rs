@@ -25,6 +25,7 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
     usual_sources: &[],
     has_audience: true,
     colon_is_action: false,
+    shares_endpoints: false,
     needs_certificate: |_| false,
     needs_tokens_kept: |_| false,
     check,

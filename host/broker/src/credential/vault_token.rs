@@ -46,6 +46,7 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
     ],
     has_audience: true,
     colon_is_action: false,
+    shares_endpoints: false,
     needs_certificate: |parameters| parameters.get("method").is_some_and(|method| method == "cert"),
     needs_tokens_kept: |parameters| parameters.contains_key("secret-id-wrapped"),
     check: method::check,

@@ -15,6 +15,7 @@ pub(crate) fn grant(origins: &[&str]) -> Grant {
         path: "/**".parse().unwrap(),
         query: Default::default(),
         headers: Default::default(),
+        body: None,
         response_max: 1024,
         idempotent: true,
     };

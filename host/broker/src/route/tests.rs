@@ -16,6 +16,7 @@ fn route(methods: &[&str], path: &str) -> Route {
         path: path.parse().unwrap(),
         query: [("version".to_owned(), QueryRule::Class(QueryClass::Integer))].into(),
         headers: [("x-amz-target".to_owned(), vec!["one.Get".to_owned(), "one.List".to_owned()])].into(),
+        body: None,
         response_max: 1024,
         idempotent: true,
     }

@@ -47,6 +47,7 @@ pub(crate) fn route(origin: &str, methods: &[&str], path: &str) -> Route {
         path: path.parse().unwrap(),
         query: [("version".to_owned(), QueryRule::Class(QueryClass::Integer))].into(),
         headers: BTreeMap::new(),
+        body: None,
         response_max: 1 << 20,
         idempotent: methods.iter().all(|method| *method == "GET"),
     }

@@ -1,5 +1,7 @@
 //! Filling settings into the texts of a manifest, so that a setting stays what it is and never becomes a pattern.
 
+mod body;
+
 use crate::grant::Error;
 use crate::manifest::{Manifest, RouteAsk};
 use crate::route::{PathPattern, Route, Segment};
@@ -72,6 +74,7 @@ pub(super) fn route(manifest: &Manifest, ask: &RouteAsk, settings: &Settings) ->
         path,
         query: ask.query.clone(),
         headers: ask.headers.clone(),
+        body: ask.body.as_ref().map(|ask| body::fill(manifest, ask, settings)).transpose().map_err(refuse)?,
         response_max: ask.response_max.map_or(RESPONSE_MAX, |size| size.0),
         // Reading again does no harm, so reads always may be sent again.
         idempotent: ask.idempotent || ask.ability == crate::route::Ability::Read,

@@ -155,3 +155,76 @@ fn a_grant_survives_being_written_and_read() {
     let text = serde_json::to_string(&grant).unwrap();
     assert_eq!(serde_json::from_str::<Grant>(&text).unwrap(), grant);
 }
+
+/// A plugin at an endpoint that all tenants share.
+const SHARED: &str = r#"
+id = "shared"
+title = "Shared"
+version = "1"
+[[setting]]
+name = "prefix"
+kind = "string"
+[[setting]]
+name = "account"
+kind = "string"
+[[route]]
+ability = "write"
+methods = ["POST"]
+url = "https://all.example/"
+headers = { x-target = ["Put"] }
+body = { Id = { name = "{prefix}**", arn = "arn:p:s:r:{account}:secret:{prefix}**", required = true }, Value = "any" }
+"#;
+
+fn shared(text: &str, given: &[(&str, &str)]) -> Result<Vec<String>, Error> {
+    let asks = Asks::expand(&Manifest::parse(text.as_bytes()).unwrap(), &settings(given))?;
+    let bodies = asks.routes.iter().flat_map(|route| &route.body);
+    let allowed = |rule: &crate::route::body::FieldRule| match &rule.allowed {
+        crate::route::body::Allowed::Target { names, arns } => {
+            names.iter().map(ToString::to_string).chain(arns.iter().map(ToString::to_string)).collect()
+        }
+        _ => Vec::new(),
+    };
+    Ok(bodies.flat_map(|body| body.fields()).flat_map(|(_, rule)| allowed(rule)).collect())
+}
+
+#[test]
+fn settings_stay_literal_in_the_patterns_of_a_body() {
+    let filled = shared(SHARED, &[("prefix", "app/"), ("account", "1")]).unwrap();
+    assert_eq!(filled, ["app/**", "arn:p:s:r:1:secret:app/**"]);
+    assert_eq!(shared(SHARED, &[("account", "1")]).unwrap(), ["**", "arn:p:s:r:1:secret:**"]);
+    // An account that nobody knows is no account, and one that is any is so because somebody said it.
+    assert_eq!(shared(SHARED, &[]).unwrap(), ["**", "arn:p:s:r::secret:**"]);
+    assert_eq!(shared(SHARED, &[("account", "any")]).unwrap(), ["**", "arn:p:s:r:*:secret:**"]);
+    for given in [("prefix", "**"), ("prefix", "a*"), ("account", "*"), ("account", "1:secret:x"), ("prefix", "a:b")] {
+        assert!(matches!(shared(SHARED, &[given]), Err(Error::Route { .. })), "{given:?}");
+    }
+    assert!(shared(&SHARED.replace("{prefix}", "{other}"), &[]).unwrap_err().to_string().contains("`other`"));
+}
+
+#[test]
+fn a_newer_builtin_reaches_no_other_targets_at_an_endpoint_that_all_tenants_share() {
+    let asks = Asks::expand(&Manifest::parse(SHARED.as_bytes()).unwrap(), &settings(&[("prefix", "app/")])).unwrap();
+    let networks = asks.origins().into_iter().map(|origin| (origin, NetworkClass::Public)).collect();
+    let grant = Grant {
+        plugin: PluginPin::Builtin("shared".to_owned()),
+        settings: asks.settings,
+        routes: asks.routes,
+        networks,
+        ..grant(false)
+    };
+    let newer = |text: &str| grant.for_plugin(&Manifest::parse(text.as_bytes()).unwrap(), "", true);
+    newer(SHARED).unwrap();
+    newer(&SHARED.replace("[\"Put\"]", "[\"Put\", \"PutAgain\"]")).unwrap();
+    newer(&SHARED.replace(", Value = \"any\"", "")).unwrap();
+    for (from, to) in [
+        ("name = \"{prefix}**\"", "name = \"**\""),
+        ("{account}", "*"),
+        (", required = true", ""),
+        ("Value = \"any\"", "Value = \"any\", Key = \"any\""),
+        ("body = ", "when = { prefix = \"app/\" }\n#"),
+    ] {
+        let text = SHARED.replace(from, to);
+        assert_ne!(text, SHARED);
+        assert!(matches!(newer(&text), Err(Error::NotCovered { .. })), "{text}");
+    }
+}

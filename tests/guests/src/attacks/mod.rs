@@ -1,6 +1,7 @@
 //! Every attack by the name that a test reads it under.
 
 pub(crate) mod big_request;
+pub(crate) mod body;
 mod call_loop;
 pub(crate) mod circling;
 mod denials;
@@ -48,6 +49,7 @@ pub(crate) fn named(name: &str) -> Option<Attack> {
         // The network.
         "request" => request::run,
         "header" => request::with_header,
+        "body" => body::run,
         "redirect-follow" => redirect_follow::run,
         "flood" => flood::one_by_one,
         "flood-at-once" => flood::at_once,

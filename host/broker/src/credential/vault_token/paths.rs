@@ -93,6 +93,7 @@ mod tests {
             path: path.parse().unwrap(),
             query: Default::default(),
             headers: Default::default(),
+            body: None,
             response_max: 1024,
             idempotent: true,
         }
@@ -108,6 +109,7 @@ mod tests {
             query: Vec::new(),
             headers: Vec::new(),
             body: Default::default(),
+            json: Default::default(),
         };
         forbidden(&parsed, route.map_or(0, |text| literals(&text.parse().unwrap())))
     }
