@@ -1,6 +1,8 @@
 //! A world of its own for each test: an empty home, a bare environment, and the program in it.
 
+use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
@@ -188,7 +190,7 @@ pub struct Run<'world> {
     world: &'world World,
     arguments: Vec<String>,
     input: Vec<u8>,
-    variables: Vec<(String, String)>,
+    variables: Vec<(String, OsString)>,
     folder: String,
 }
 
@@ -206,8 +208,13 @@ impl Run<'_> {
     }
 
     /// Sets a variable for this run.
-    pub fn variable(mut self, name: &str, value: &str) -> Self {
-        self.variables.push((name.to_owned(), value.to_owned()));
+    pub fn variable(self, name: &str, value: &str) -> Self {
+        self.variable_of(name, value.as_bytes())
+    }
+
+    /// Sets a variable that need not be UTF-8.
+    pub fn variable_of(mut self, name: &str, value: &[u8]) -> Self {
+        self.variables.push((name.to_owned(), OsStr::from_bytes(value).to_owned()));
         self
     }
 

@@ -29,7 +29,7 @@ type Answer = Result<Response, Failure>;
 #[derive(Debug, Default)]
 pub struct Host {
     settings: BTreeMap<String, String>,
-    variables: BTreeMap<String, String>,
+    variables: BTreeMap<String, Vec<u8>>,
     files: BTreeMap<String, (Vec<u8>, Timestamp)>,
     answers: BTreeMap<(String, String), VecDeque<Answer>>,
     now: Timestamp,
@@ -54,8 +54,8 @@ impl Host {
 
     /// Sets an environment variable whose name is granted.
     #[must_use]
-    pub fn variable(mut self, name: &str, value: &str) -> Self {
-        self.variables.insert(name.to_owned(), value.to_owned());
+    pub fn variable(mut self, name: &str, value: impl Into<Vec<u8>>) -> Self {
+        self.variables.insert(name.to_owned(), value.into());
         self
     }
 
@@ -182,7 +182,7 @@ pub(crate) mod call {
         })
     }
 
-    pub(crate) fn variable(name: &str) -> Option<String> {
+    pub(crate) fn variable(name: &str) -> Option<Vec<u8>> {
         HOST.with_borrow(|host| host.variables.get(name).cloned())
     }
 

@@ -86,13 +86,13 @@ pub mod random {
 pub mod environment {
     use super::host;
 
-    /// The value, where the name was granted and the variable is set.
+    /// The value, where the name was granted and the variable is set; it need not be UTF-8.
     #[must_use]
-    pub fn get(name: &str) -> Option<String> {
+    pub fn get(name: &str) -> Option<Vec<u8>> {
         host::variable(name)
     }
 
-    /// The names that were granted and are set.
+    /// The names that were granted and are set, in order; one that is not UTF-8 is never among them.
     #[must_use]
     pub fn names() -> Vec<String> {
         host::variables()

@@ -29,7 +29,7 @@ pub(crate) fn random_bytes(length: u32) -> Vec<u8> {
     random::bytes(length)
 }
 
-pub(crate) fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<Vec<u8>> {
     environment::get(name)
 }
 

@@ -154,20 +154,37 @@ fn a_guest_sees_the_variables_that_were_granted_and_no_others() {
 
 #[test]
 fn a_variable_that_holds_a_credential_is_lent_to_nobody() {
-    for names in [CANARY_VARIABLE, "CANARY*", "*", "C*"] {
+    // Who grants it is told its name: that of the provider's own credential, and that of a usual place.
+    for (names, taken_in) in
+        [(CANARY_VARIABLE, "`CANARY`"), ("CANARY*", "`CANARY`"), ("C*", "`CANARY`"), ("VAULT_*", "`VAULT_TOKEN`")]
+    {
         let stage = Stage::empty();
         let ask = Ask::new().set("names", names);
         stage.install(&ask).succeeds();
-        // A pattern that takes in everything is no pattern, and a narrower one takes in no credential.
-        if stage.add(&ask).code == Some(0) {
-            stage.attack("environment/CANARY").exits(3).stdout_is("");
-            let names = stage.attack("environment").succeeds().text();
-            assert!(!names.split(' ').any(|name| name == CANARY_VARIABLE), "{names}");
-            stage.still_serves();
-        } else {
-            assert!(names.starts_with('*'), "`{names}` was not granted");
-        }
+        stage.add(&ask).exits(8).stderr_has(taken_in);
     }
+    // A pattern that takes in everything is no pattern, and forge's own variables are no plugin's.
+    for names in ["*", "FORGE_*", "F*", "FORGE_ENVIRONMENT"] {
+        let stage = Stage::empty();
+        let ask = Ask::new().set("names", names);
+        stage.install(&ask).succeeds();
+        stage.add(&ask).exits(2).stderr_has("`names`");
+    }
+}
+
+#[test]
+fn a_variable_that_becomes_a_credential_later_is_lent_no_more() {
+    let stage = Stage::new(&Ask::new());
+    let read = || {
+        let run = stage.world.command(["secret", "get", "store://evil/environment/ATTACKER_TOKEN"]);
+        run.variable("ATTACKER_TOKEN", "a token").run()
+    };
+    read().succeeds().stdout_is("a token");
+    let (origin, path) = (stage.server.origin(), stage.world.path("granted"));
+    let add = stage.world.command(["provider", "add", "second", "--plugin", "attacker", "--yes", "--set", "names=B"]);
+    let add = add.and(["--set", &format!("origin={origin}"), "--set", &format!("path={}", path.display())]);
+    add.and(["--credential", "header,name=x-canary,value=env:ATTACKER_TOKEN"]).run().succeeds();
+    read().exits(3).stdout_is("");
 }
 
 #[test]

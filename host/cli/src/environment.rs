@@ -2,11 +2,13 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
 
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
 use forge_core::Kind;
 use forge_core::home::Home;
 use forge_core::provider::Failure;
+use zeroize::Zeroizing;
 
 /// This program, to be started again. Where the system keeps it at hand, an upgrade in between changes nothing.
 pub(crate) fn program() -> PathBuf {
@@ -21,9 +23,9 @@ pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// All variables that are UTF-8.
-pub(crate) fn variables() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+/// All variables whose names are UTF-8; a value need not be.
+pub(crate) fn variables() -> impl Iterator<Item = (String, Zeroizing<Vec<u8>>)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_vec().into())))
 }
 
 /// The user's home directory.

@@ -18,7 +18,7 @@ use forge_core::project::directory;
 use forge_core::provider::Failure;
 use forge_core::reference::Reference;
 use forge_core::resolver::{Opened, Providers, Resolver, Target};
-use forge_core::setting::Settings;
+use forge_core::setting::{self, Settings};
 use forge_core::trust;
 use forge_core::{Kind, field};
 use forge_sandbox::{Compiler, Directory, Doors, Environment, Found, Plugins, Provider, Sandbox};
@@ -263,6 +263,21 @@ impl Opener {
             }
         }
         sources
+    }
+
+    /// Refuses names among which is a variable that holds a credential: it is lent to nobody, and who grants it must know.
+    pub(crate) fn check_environment(&self, grant: &Grant) -> Outcome {
+        let held: Vec<String> =
+            self.credential_sources().into_iter().chain(crate::credential::sources(grant).cloned()).collect();
+        for pattern in &grant.environment {
+            let variables = held.iter().filter_map(|source| source.strip_prefix("env:"));
+            if let Some(name) = variables.into_iter().find(|name| setting::is_within(pattern, name)) {
+                let what = format!("the variables `{pattern}` take in `{name}`, where a credential is");
+                return Err(Failure::new(Kind::NotGranted, what)
+                    .with_hint("choose names that leave it out: one variable, or a longer beginning"));
+            }
+        }
+        Ok(())
     }
 
     /// The variables that a grant names, but for those that hold a credential: no plugin sees one, asked for or not.

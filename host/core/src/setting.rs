@@ -81,6 +81,28 @@ pub fn origin(text: &str) -> Result<String, &'static str> {
     Ok(url.origin().ascii_serialization())
 }
 
+/// How the names of forge's own variables begin.
+const OWN_VARIABLES: [&str; 2] = ["FORGE_", "_FORGE_"];
+
+/// Whether a variable is forge's own, which no plugin is lent.
+pub fn is_own_variable(name: &str) -> bool {
+    OWN_VARIABLES.iter().any(|own| name.starts_with(own))
+}
+
+/// Whether a name is the pattern's, or begins as a pattern with a `*` at its end does.
+pub fn is_within(pattern: &str, name: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(beginning) => name.starts_with(beginning),
+        None => name == pattern,
+    }
+}
+
+/// Whether a pattern takes in variables of forge's own.
+fn takes_in_own(pattern: &str) -> bool {
+    let beginning = pattern.strip_suffix('*');
+    is_own_variable(pattern) || beginning.is_some_and(|text| OWN_VARIABLES.iter().any(|own| own.starts_with(text)))
+}
+
 impl SettingKind {
     /// The one spelling of `value`, which is what routes are made of and what the plugin reads.
     ///
@@ -123,6 +145,9 @@ impl SettingKind {
                     && !std::path::Path::new(value).components().any(|part| part == std::path::Component::ParentDir),
                 "must be an absolute path without `..`",
             ),
+            Self::NamePattern if takes_in_own(value) && value != "*" => {
+                Err(refuse("must leave out the variables of forge itself, `FORGE_…`"))
+            }
             Self::NamePattern => check(
                 // A `*` alone would be every variable, credentials of other programs included.
                 !value.is_empty()
@@ -174,6 +199,19 @@ mod tests {
             assert!(SettingKind::Path.normalise("mount", text).is_err(), "{text}");
         }
         assert_eq!(SettingKind::Path.normalise("mount", "/team/kv/").unwrap(), "team/kv");
+    }
+
+    #[test]
+    fn a_name_pattern_takes_in_neither_everything_nor_variables_of_forge() {
+        for text in ["", "*", "A*B", "**", "A**", "A=B", "A B", "FORGE_X", "FORGE_*", "FOR*", "F*", "_*", "_FORGE_X"] {
+            assert!(SettingKind::NamePattern.normalise("names", text).is_err(), "{text}");
+        }
+        for text in ["APP_*", "A", "FORGER", "FORGERY_*", "G*"] {
+            assert_eq!(SettingKind::NamePattern.normalise("names", text).unwrap(), text);
+        }
+        assert!(
+            is_within("APP_*", "APP_") && is_within("A", "A") && !is_within("A", "AB") && !is_within("APP_*", "APP")
+        );
     }
 
     #[test]

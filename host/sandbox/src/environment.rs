@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use forge_core::setting;
+use zeroize::Zeroizing;
+
 /// Variables by name, copied once when the provider is opened.
 #[derive(Clone, Default)]
-pub struct Environment(BTreeMap<String, String>);
+pub struct Environment(BTreeMap<String, Zeroizing<Vec<u8>>>);
 
 impl std::fmt::Debug for Environment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -14,19 +17,16 @@ impl std::fmt::Debug for Environment {
 }
 
 impl Environment {
-    /// Those of `variables` whose names match one of `patterns`: a name, or a beginning followed by `*`.
-    pub fn granted(patterns: &[String], variables: impl IntoIterator<Item = (String, String)>) -> Self {
+    /// Those of `variables` whose names match one of `patterns`, without forge's own.
+    pub fn granted(patterns: &[String], variables: impl IntoIterator<Item = (String, Zeroizing<Vec<u8>>)>) -> Self {
         let matches = |name: &str| {
-            patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
-                Some(beginning) => name.starts_with(beginning),
-                None => name == pattern,
-            })
+            !setting::is_own_variable(name) && patterns.iter().any(|pattern| setting::is_within(pattern, name))
         };
         Self(variables.into_iter().filter(|(name, _)| matches(name)).collect())
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<&String> {
-        self.0.get(name)
+    pub(crate) fn get(&self, name: &str) -> Option<&[u8]> {
+        self.0.get(name).map(|value| value.as_slice())
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &String> {
@@ -40,8 +40,10 @@ mod tests {
 
     #[test]
     fn only_granted_names_are_copied() {
-        let variables = ["APP_A", "APP_B", "HOME", "XAPP_A"].map(|name| (name.to_owned(), "x".to_owned()));
-        let granted = Environment::granted(&["APP_*".to_owned(), "HOM".to_owned()], variables);
+        let variables =
+            ["APP_A", "APP_B", "HOME", "XAPP_A", "FORGE_A"].map(|name| (name.to_owned(), b"\xff".to_vec().into()));
+        let granted = Environment::granted(&["APP_*".to_owned(), "HOM".to_owned(), "FORGE_*".to_owned()], variables);
         assert_eq!(granted.names().collect::<Vec<_>>(), ["APP_A", "APP_B"]);
+        assert_eq!(granted.get("APP_A"), Some(&b"\xff"[..]));
     }
 }

@@ -137,6 +137,7 @@ pub(in crate::commands) async fn propose(
     }
     restrict(&mut grant);
     forge_broker::check_grant(&grant)?;
+    opener(app).check_environment(&grant)?;
     Ok(Proposed { grant, later, addresses })
 }
 
