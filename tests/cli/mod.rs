@@ -1,5 +1,6 @@
 //! The command line as people and scripts use it, against the embedded store, the real OpenBao and broken servers.
 
+mod abilities;
 mod audit;
 mod bad_backend;
 mod bad_input;
