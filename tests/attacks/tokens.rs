@@ -1,10 +1,17 @@
 //! Guests that would make a credential of their own out of the host's, against a real server that would give them one.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use forge_tests::component::{attacker, pack};
+use forge_tests::servers::behaviour::LOOT;
 use forge_tests::servers::openbao::{OpenBao, ROOT};
 use forge_tests::world::World;
 
-use super::Ask;
+use super::{Ask, Stage};
 
 /// The ways to a token, with the route that each one needs.
 const WAYS: [(&str, &str, &str); 6] = [
@@ -88,4 +95,58 @@ fn a_manifest_can_not_ask_for_a_way_to_a_token() {
     let path = world.home();
     let add = add.and(["--set", "origin=http://127.0.0.1:9", "--set", &format!("path={}", path.display())]);
     add.and(["--credential", &ask.credential]).run().exits(2).stderr_has("vault-token");
+}
+
+/// A server that gives a token to whoever logs in, slowly from the second time on, and answers what it guards.
+fn slow_login() -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let logins = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&logins);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, count) = (stream.unwrap(), Arc::clone(&count));
+            std::thread::spawn(move || {
+                let mut bytes = [0; 4096];
+                let length = stream.read(&mut bytes).unwrap_or_default();
+                let head = String::from_utf8_lossy(&bytes[..length]).into_owned();
+                let body = if head.contains("/auth/approle/login") {
+                    if count.fetch_add(1, Ordering::SeqCst) > 0 {
+                        std::thread::sleep(Duration::from_secs(3));
+                    }
+                    r#"{"auth":{"client_token":"s.bought-once","lease_duration":3600}}"#
+                } else if head.contains("/auth/token/lookup-self") {
+                    r#"{"data":{}}"#
+                } else {
+                    LOOT
+                };
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+                // A call that is over hangs up, and that is its right.
+                stream.write_all(format!("{head}{body}").as_bytes()).unwrap_or_default();
+            });
+        }
+    });
+    (origin, logins)
+}
+
+#[test]
+fn a_plugin_that_leaves_a_login_too_little_time_does_not_cost_the_token_it_buys() {
+    let stage = Stage::empty();
+    let (origin, logins) = slow_login();
+    let credential = "vault-token,method=approle,role-id=env:ROLE,secret-id=env:ROLE";
+    let ask = Ask::new().credential(credential).limit("wall-ms = 1000");
+    stage.install(&ask).succeeds();
+    let add = stage.world.command(["provider", "add", "evil", "--plugin", "attacker", "--yes"]);
+    let path = format!("path={}", stage.world.path("granted").display());
+    let add = add.and(["--set", &format!("origin={origin}"), "--set", &path, "--credential", credential]);
+    add.variable("ROLE", "role-0123456789").run().succeeds();
+    let kept = stage.world.data().join("tokens/evil.sealed");
+    std::fs::remove_file(&kept).unwrap();
+    let get = || stage.world.command(["secret", "get", "store://evil/harmless"]);
+    get().variable("ROLE", "role-0123456789").run().exits(6).stderr_has("did not answer in the time");
+    assert_eq!(logins.load(Ordering::SeqCst), 2);
+    // The command waited at its end for what it had begun; what logs in is gone, and the token is there.
+    assert!(kept.exists());
+    get().run().succeeds().stdout_is(LOOT);
+    assert_eq!(logins.load(Ordering::SeqCst), 2);
 }
