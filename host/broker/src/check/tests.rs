@@ -159,26 +159,9 @@ fn a_route_that_lists_the_header_credentials_own_header_is_refused() {
     assert!(matches!(check_grant(&grant), Err(Error::Route { .. })));
 }
 
-/// A kind whose audience serves all tenants.
-static SHARED: CredentialKind = CredentialKind {
-    name: "shared",
-    sources: &[],
-    settings: &[],
-    either: &[],
-    usual_sources: &[],
-    has_audience: true,
-    colon_is_action: false,
-    shares_endpoints: true,
-    needs_certificate: |_| false,
-    check: |_| Ok(()),
-    is_own_header: |_, _| false,
-    forbidden: |_, _| None,
-    forbidden_route: |_| None,
-    open: |_| Err(Error::UnknownKind("shared".to_owned())),
-};
-
 #[test]
 fn a_route_at_an_endpoint_that_all_tenants_share_lists_its_headers_and_its_body() {
+    let shared = CredentialKind { name: "shared", shares_endpoints: true, ..credential::none::KIND };
     let mut route = plain_grant(&["https://all.example"]).routes.remove(0);
     let bare = route.clone();
     route.headers = [("x-target".to_owned(), vec!["Put".to_owned()])].into();
@@ -186,9 +169,9 @@ fn a_route_at_an_endpoint_that_all_tenants_share_lists_its_headers_and_its_body(
     route.body = Some(serde_json::from_str(r#"{"Id":{"name":["app/**"]}}"#).unwrap());
     let with_body = Route { headers: Default::default(), ..route.clone() };
     for refused in [&bare, &with_headers, &with_body] {
-        let error = check_route(refused, &SHARED, &Parameters::new()).unwrap_err().to_string();
+        let error = check_route(refused, &shared, &Parameters::new()).unwrap_err().to_string();
         assert!(error.contains("all tenants share"), "{error}");
         check_route(refused, &credential::none::KIND, &Parameters::new()).unwrap();
     }
-    check_route(&route, &SHARED, &Parameters::new()).unwrap();
+    check_route(&route, &shared, &Parameters::new()).unwrap();
 }
