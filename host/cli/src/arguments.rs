@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
 /// What was typed; ends the process where that is a question for help, or can't be understood.
 pub(crate) fn parse() -> Arguments {
     let mut command = Arguments::command();
-    let matches = command.try_get_matches_from_mut(std::env::args_os());
+    let matches = command.try_get_matches_from_mut(crate::environment::arguments());
     let parsed = matches.and_then(|mut matches| Arguments::from_arg_matches_mut(&mut matches));
     match parsed {
         Ok(arguments) => {

@@ -18,6 +18,11 @@ pub(crate) fn program() -> PathBuf {
     std::env::current_exe().unwrap_or_else(|_| PathBuf::from("forge"))
 }
 
+/// What was typed, the program's own name first.
+pub(crate) fn arguments() -> std::env::ArgsOs {
+    std::env::args_os()
+}
+
 /// A variable; one that is not UTF-8 counts as missing.
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()

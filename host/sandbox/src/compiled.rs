@@ -179,6 +179,7 @@ enum Code<'a> {
 
 /// Makes a component of machine code that this process compiled itself or whose MAC it has just verified.
 #[expect(unsafe_code, reason = "the engine runs whatever machine code it is given; the callers vouch for it")]
+#[expect(clippy::disallowed_methods, reason = "the file is one that was checked, by its handle and not by its name")]
 fn deserialize(engine: &Engine, code: Code<'_>) -> Option<Component> {
     // SAFETY: the code comes from `Engine::precompile_component`: either a moment ago, or from a cache entry whose MAC
     // was verified over this very file. The link in `/proc` leads to the opened file and not to what its name has become,
