@@ -38,13 +38,13 @@ async fn a_namespace_travels_as_its_header() {
 #[tokio::test]
 async fn a_header_credential_travels_with_its_prefix() {
     let server = Server::start(|_, _| answer(200, &[], "")).await;
-    let parameters = [("name", "authorization"), ("prefix", "Bearer "), ("value", "env:T")];
+    let parameters = [("name", "authorization"), ("prefix", "Token "), ("value", "env:T")];
     open(&with_credential(&server.origin, "header", &parameters))
         .call()
         .send(get(&server.origin, "/v1/secret/x"))
         .await
         .unwrap();
-    assert_eq!(server.seen()[0].header("authorization"), Some(format!("Bearer {TOKEN}").as_str()));
+    assert_eq!(server.seen()[0].header("authorization"), Some(format!("Token {TOKEN}").as_str()));
 }
 
 #[tokio::test]
