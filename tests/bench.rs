@@ -145,7 +145,8 @@ fn sizes() {
 /// Writes secrets into the embedded store of a world, through the plugin and without a process for each.
 fn fill(world: &World, size: usize) {
     world.command(["secret", "set", "bench/0"]).input("a value of usual length").run().exits(0);
-    let home = Home { config: world.home().join(".config/forge"), data: world.data(), cache: world.cache() };
+    let home =
+        Home { config: world.home().join(".config/forge"), data: world.data(), cache: world.cache(), keyring: None };
     let path = home.local_store().display().to_string();
     let directory = DirectoryGrant { path: path.clone(), mode: DirectoryMode::ReadWrite, sealed: true, file: None };
     let grant = serde_json::json!({
@@ -235,7 +236,8 @@ fn main() {
     let set = world.command(["secret", "set", "store://bao/bench"]).variable("VAULT_TOKEN", ROOT);
     set.input("a value of usual length").run().exits(0);
     processes(&world, &server);
-    let home = Home { config: world.home().join(".config/forge"), data: world.data(), cache: world.cache() };
+    let home =
+        Home { config: world.home().join(".config/forge"), data: world.data(), cache: world.cache(), keyring: None };
     let grant = std::fs::read(home.grant_file("bao")).unwrap();
     let grant: Grant = serde_json::from_slice(&grant).unwrap();
     let plugins = root().join("target/plugins");

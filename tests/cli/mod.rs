@@ -7,6 +7,7 @@ mod bad_input;
 mod contract;
 mod import;
 mod init;
+mod keyring;
 mod local_store;
 mod login;
 mod login_kept;

@@ -1,8 +1,9 @@
-//! Servers on this machine, one of each per test: the real OpenBao, and one that does whatever its path says.
+//! Servers on this machine, one of each per test: the real OpenBao, a desktop's keyring, and one that does whatever its path says.
 
 pub mod behaviour;
 pub mod hostile;
 pub mod identity;
+pub mod keyring;
 pub mod openbao;
 
 use std::net::{Ipv4Addr, TcpListener};

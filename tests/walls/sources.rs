@@ -43,8 +43,11 @@ const EXPOSING: &[(&str, &str)] = &[
     ("host/cli/src/commands/secret/copy.rs", "hands a value from one provider to another, which is its task"),
     ("host/cli/src/commands/secret/get.rs", "prints values, which is its task"),
     ("host/cli/src/commands/secret/set.rs", "reads values and merges fields, which is its task"),
+    ("host/cli/src/keyring.rs", "hands the sealing key to the keyring's thread"),
+    ("host/cli/src/keyring/", "puts the sealing key into a keyring"),
     ("host/cli/src/providers.rs", "hands a credential from its source to the broker"),
     ("host/core/src/field.rs", "takes a field out of a value"),
+    ("host/core/src/keyring.rs", "keeps the sealing key in its file"),
     ("host/core/src/sealing.rs", "seals"),
 ];
 

@@ -16,6 +16,7 @@ use forge_sandbox::{Builtin, Compiler, Plugins, Sandbox};
 
 use crate::arguments::{Arguments, Command, Global, Later};
 use crate::failure::{Context as _, Outcome, usage};
+use crate::keyring::Desktop;
 use crate::printer::Printer;
 use crate::providers::Opener;
 use crate::{commands, environment};
@@ -31,6 +32,7 @@ const CACHED: usize = 100;
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) home: Home,
+    pub(crate) keyring: Desktop,
     pub(crate) config_file: PathBuf,
     pub(crate) config: Config,
     /// The project of the working directory, allowed or not.
@@ -58,7 +60,8 @@ pub(crate) fn run(arguments: Arguments, printer: &mut Printer) -> Outcome {
             Command::Provider(Later(command)) => commands::provider::run(&app, printer, command).await,
             Command::Plugin(Later(command)) => commands::plugin::run(&app, printer, command),
             Command::Import(Later(arguments)) => commands::import::run(&app, printer, &arguments).await,
-            Command::Doctor { offline } => commands::doctor::run(&app, printer, offline).await,
+            Command::Doctor { move_key: Some(place), .. } => commands::doctor::move_key(&app, printer, place),
+            Command::Doctor { offline, .. } => commands::doctor::run(&app, printer, offline).await,
             // These are answered before there is an `App`.
             Command::Compile { .. } | Command::Completion { .. } | Command::Manual { .. } => Ok(()),
             Command::Init(Later(arguments)) => commands::init::run(&app, printer, &arguments),
@@ -89,7 +92,7 @@ fn log(verbose: bool) {
 
 impl App {
     pub(crate) fn new(global: Global) -> Outcome<Self> {
-        let home = environment::home()?;
+        let mut home = environment::home()?;
         let config_file = global.config.clone().unwrap_or_else(|| home.config_file());
         let place = Place { owner: Owner::User, file: config_file.clone() };
         let user = layer(home::read(&config_file, config::LONGEST), &place)?;
@@ -106,7 +109,9 @@ impl App {
         let chosen = chosen.filter(|name| !name.is_empty());
         let config = Config::of(system.unwrap_or_default(), user.unwrap_or_default(), trusted, chosen.as_deref());
         let plugins = Arc::new(Plugins::new(&home, BUILTINS));
-        Ok(Self { home, config_file, config, project, plugins, global })
+        let keyring = Desktop::new(config.key_place, !global.non_interactive);
+        home.keyring = Some(Arc::new(keyring.clone()));
+        Ok(Self { home, keyring, config_file, config, project, plugins, global })
     }
 
     /// Starts the engine.

@@ -90,11 +90,16 @@ pub(crate) enum Command {
     )]
     Import(Later<Import>),
     /// Check what works here, and say what to do about the rest
-    #[command(after_help = "Examples:\n  forge doctor\n  forge doctor --offline --json")]
+    #[command(
+        after_help = "Examples:\n  forge doctor\n  forge doctor --offline --json\n  forge doctor --move-key keyring   # out of its file, into the desktop's keyring"
+    )]
     Doctor {
         /// Ask no backend that needs the network
         #[arg(long)]
         offline: bool,
+        /// Move the sealing key into the desktop's keyring or into a file, and check nothing
+        #[arg(long, value_name = "PLACE")]
+        move_key: Option<Place>,
     },
     /// Print the script that completes forge's words in a shell
     #[command(after_help = "Example:\n  forge completion bash > ~/.local/share/bash-completion/completions/forge")]
@@ -121,6 +126,13 @@ pub(crate) enum Command {
         /// Seconds on the processor, and bytes of memory
         limits: Vec<String>,
     },
+}
+
+/// Where the sealing key can be.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum Place {
+    Keyring,
+    File,
 }
 
 /// Commands about providers.

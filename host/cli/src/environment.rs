@@ -52,6 +52,7 @@ pub(crate) fn home() -> Result<Home, Failure> {
         config: place("XDG_CONFIG_HOME", ".config").ok_or_else(homeless)?,
         data: place("XDG_DATA_HOME", ".local/share").ok_or_else(homeless)?,
         cache: place("XDG_CACHE_HOME", ".cache").ok_or_else(homeless)?,
+        keyring: None,
     })
 }
 

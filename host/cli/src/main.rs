@@ -7,6 +7,7 @@ mod consent;
 mod credential;
 mod environment;
 mod failure;
+mod keyring;
 mod memory;
 mod printer;
 mod providers;

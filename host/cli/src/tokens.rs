@@ -10,6 +10,7 @@ use forge_broker::{Logins, Tokens, Turn};
 use forge_core::Kind;
 use forge_core::grant::Grant;
 use forge_core::home::{self, Home};
+use forge_core::provider::Failure;
 use forge_core::sealing::Place;
 use zeroize::Zeroizing;
 
@@ -87,13 +88,16 @@ impl TokenFile {
         }
     }
 
-    fn opened(&self, binding: &str) -> Result<Option<Zeroizing<Vec<u8>>>, forge_core::provider::Failure> {
+    fn opened(&self, binding: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
         let Some(sealed) = home::read_private(&self.path(), LONGEST)? else { return Ok(None) };
         let place = format!("{}/{binding}", self.provider);
-        Ok(Some(self.home.sealing_key()?.open(in_place(&place), &sealed)?.0))
+        // A key that can't be had now says nothing against what it sealed.
+        let key = self.home.sealing_key();
+        let key = key.map_err(|error| Failure::new(Kind::Unavailable, error.to_string()))?;
+        Ok(Some(key.open(in_place(&place), &sealed)?.0))
     }
 
-    fn sealed(&self, binding: &str, entry: &[u8]) -> Result<(), forge_core::provider::Failure> {
+    fn sealed(&self, binding: &str, entry: &[u8]) -> Result<(), Failure> {
         let place = format!("{}/{binding}", self.provider);
         let sealed = self.home.sealing_key()?.seal(in_place(&place), 1, entry)?;
         Ok(home::write(&self.path(), &sealed)?)
@@ -161,7 +165,7 @@ mod tests {
     fn file() -> (tempfile::TempDir, TokenFile) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().to_owned();
-        let home = Home { config: path.join("c"), data: path.join("d"), cache: path.join("k") };
+        let home = Home { config: path.join("c"), data: path.join("d"), cache: path.join("k"), keyring: None };
         (directory, TokenFile::new(&home, "bao"))
     }
 

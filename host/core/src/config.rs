@@ -101,6 +101,15 @@ pub struct SecretConfig {
     pub required: bool,
 }
 
+/// Where a new sealing key goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyPlace {
+    /// Into the keyring, or nowhere.
+    Keyring,
+    /// Into a file of mode 0600.
+    File,
+}
+
 /// What one file, or all files of a project together, mean.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -117,6 +126,9 @@ pub struct Layer {
     /// What programs are to be given, by the variable's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, SecretConfig>,
+    /// Where a new sealing key goes. No part of what a project means: it can't say it.
+    #[serde(skip)]
+    pub key_place: Option<KeyPlace>,
 }
 
 impl Layer {
@@ -132,6 +144,7 @@ impl Layer {
     #[must_use]
     pub fn under(mut self, over: Self) -> Self {
         self.default = over.default.or(self.default);
+        self.key_place = over.key_place.or(self.key_place);
         self.providers.extend(over.providers);
         self.secrets.extend(over.secrets);
         for (name, over) in over.environments {
@@ -158,6 +171,8 @@ pub struct Config {
     default: Result<String, Refusal>,
     /// The providers by name, without the built-in `local`.
     pub providers: BTreeMap<String, ProviderConfig>,
+    /// Where a new sealing key goes; `None` is the keyring where there is one, and else a file.
+    pub key_place: Option<KeyPlace>,
     /// The project that does not count, if there is one.
     pub withheld: Option<Box<Withheld>>,
 }
@@ -208,7 +223,7 @@ impl Config {
         };
         let all = own.under(project);
         let default = default_of(&all, withheld.as_deref(), environment);
-        Self { default, providers: all.providers, withheld }
+        Self { default, providers: all.providers, key_place: all.key_place, withheld }
     }
 
     /// The provider of a bare path.

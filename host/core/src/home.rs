@@ -4,9 +4,11 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::sealing::{SealingKey, hex};
+use crate::keyring::Keyring;
+use crate::sealing::hex;
 
 /// How the name of a temporary file begins.
 const TEMPORARY: &str = ".new-";
@@ -17,7 +19,7 @@ const LEFT: Duration = Duration::from_secs(3600);
 /// The most entries of a directory that are looked at for what a dead process left.
 const MOST_LOOKED_AT: usize = 4096;
 
-/// The three directories of one user.
+/// The three directories of one user, and the keyring.
 #[derive(Clone, Debug)]
 pub struct Home {
     /// `$XDG_CONFIG_HOME/forge`.
@@ -26,6 +28,8 @@ pub struct Home {
     pub data: PathBuf,
     /// `$XDG_CACHE_HOME/forge`: nothing that can't be made again.
     pub cache: PathBuf,
+    /// Where the sealing key may be instead of a file; `None` where nobody has one to ask.
+    pub keyring: Option<Arc<dyn Keyring>>,
 }
 
 /// What could not be done with which file.
@@ -62,17 +66,9 @@ impl Home {
         self.data.join("grants").join(format!("{provider}.json"))
     }
 
-    /// The file of the sealing key.
+    /// The file of the sealing key, or of what says where that is.
     pub fn sealing_key_file(&self) -> PathBuf {
         self.data.join("keys").join("sealing.key")
-    }
-
-    /// The sealing key of this user, made when it is first needed.
-    ///
-    /// # Errors
-    /// The key file can't be made or read, or has another size.
-    pub fn sealing_key(&self) -> Result<SealingKey, Error> {
-        secret_file(&self.sealing_key_file()).map(|bytes| SealingKey::from_bytes(&bytes))
     }
 }
 
@@ -224,18 +220,28 @@ pub fn secret_file(path: &Path) -> Result<zeroize::Zeroizing<[u8; 32]>, Error> {
     if let Some(found) = read_secret_file(path)? {
         return Ok(found);
     }
-    let directory = path.parent().unwrap_or(Path::new("/"));
-    make_directory(directory)?;
     let mut bytes = zeroize::Zeroizing::new([0; 32]);
     getrandom::fill(bytes.as_mut_slice()).map_err(|_| Error::new("make", path, "the system gives no random bytes"))?;
-    let temporary = write_temporary(directory, bytes.as_slice()).map_err(|error| Error::new("make", path, error))?;
+    create(path, bytes.as_slice())?;
+    read_secret_file(path)?.ok_or_else(|| Error::new("read", path, "it vanished"))
+}
+
+/// Makes a file of mode 0600 whole or not at all; answers whether it is this one, or was there already.
+///
+/// # Errors
+/// The system refuses.
+pub fn create(path: &Path, content: &[u8]) -> Result<bool, Error> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    make_directory(directory)?;
+    let temporary = write_temporary(directory, content).map_err(|error| Error::new("make", path, error))?;
     // A link fails where the name is taken, so the first of two processes wins and both read what it wrote.
     let linked = fs::hard_link(&temporary, path);
     fs::remove_file(&temporary).unwrap_or_default();
     sweep(directory);
     match linked {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(Error::new("make", path, error)),
-        _ => read_secret_file(path)?.ok_or_else(|| Error::new("read", path, "it vanished")),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(Error::new("make", path, error)),
     }
 }
 

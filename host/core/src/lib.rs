@@ -10,6 +10,7 @@ pub mod config;
 pub mod field;
 pub mod grant;
 pub mod home;
+pub mod keyring;
 pub mod kind;
 pub mod manifest;
 pub mod masking;

@@ -68,6 +68,12 @@ failure_from! {
     },
 }
 
+impl From<crate::keyring::Error> for Failure {
+    fn from(error: crate::keyring::Error) -> Self {
+        Self { hint: error.hint(), ..Self::new(error.kind(), error.to_string()) }
+    }
+}
+
 impl From<crate::project::Error> for Failure {
     fn from(error: crate::project::Error) -> Self {
         Self { hint: error.hint(), ..Self::new(error.kind(), error.to_string()) }

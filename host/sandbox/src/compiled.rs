@@ -206,7 +206,7 @@ mod tests {
     fn cache(directory: &std::path::Path) -> (Engine, CompileCache) {
         let engine = crate::engine::running().unwrap();
         let place = |name: &str| directory.join(name);
-        let home = Home { config: place("config"), data: place("data"), cache: place("cache") };
+        let home = Home { config: place("config"), data: place("data"), cache: place("cache"), keyring: None };
         let cache = CompileCache::new(&home, &engine);
         (engine, cache)
     }

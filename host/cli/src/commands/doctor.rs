@@ -2,19 +2,23 @@
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use forge_core::Kind;
 use forge_core::config::LOCAL;
+use forge_core::home::Home;
+use forge_core::keyring::{Keyring, Location};
 use forge_core::manifest::printable_name;
 use forge_core::provider::Failure;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::app::App;
-use crate::environment;
-use crate::failure::Outcome;
+use crate::failure::{Outcome, not_found};
+use crate::keyring::KEPT_MINUTES;
 use crate::printer::Printer;
 use crate::providers::Opener;
+use crate::{arguments, environment};
 
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -137,18 +141,63 @@ fn private(path: &Path) -> Option<Check> {
 }
 
 fn sealing_key(app: &App) -> Check {
-    let file = app.home.sealing_key_file();
-    if !file.exists() {
-        return Check::new("sealing key", Status::Ok, "not there yet: the first write makes it");
+    const SUBJECT: &str = "sealing key";
+    match app.home.key_location() {
+        Err(error) => Check::of(SUBJECT, Err(error.into())),
+        Ok(Location::Nowhere) => Check::new(SUBJECT, Status::Ok, "not there yet: the first write makes it"),
+        Ok(Location::File) => {
+            let detail = format!(
+                "the file `{}`: it protects the store where that is copied without it (a backup, a synced folder), \
+                 and not from programs that run as you",
+                app.home.sealing_key_file().display()
+            );
+            let offer =
+                "`forge doctor --move-key keyring` moves it into the desktop's keyring, which opens when you log in";
+            let hint = app.keyring.is_ready().ok().map(|()| offer.to_owned());
+            Check { hint, ..Check::new(SUBJECT, Status::Ok, detail) }
+        }
+        Ok(Location::Keyring(id)) => {
+            // Of the desktop itself: what the kernel keeps for a while would hide that it is lost.
+            let keyring: Arc<dyn Keyring> = Arc::new(app.keyring.without_cache());
+            let home = Home { keyring: Some(keyring), ..app.home.clone() };
+            let detail = format!(
+                "`{id}` in the desktop's keyring, kept by the kernel for {KEPT_MINUTES} minutes after it was used: it \
+                 protects the store where your disk or your whole home is copied, and not from programs that run as \
+                 you while the keyring is unlocked"
+            );
+            Check::of(SUBJECT, home.sealing_key().map(|_| detail).map_err(Failure::from))
+        }
     }
-    let detail = || {
-        format!(
-            "the file `{}`: it protects the store where that is copied without it (a backup, a synced folder), \
-             and not from programs that run as you",
-            file.display()
-        )
+}
+
+/// Moves the sealing key, which happens only when a person says so.
+pub(crate) fn move_key(app: &App, printer: &mut Printer, to: arguments::Place) -> Outcome {
+    let before = app.home.key_location()?;
+    let (moved, shown) = match (to, before) {
+        (_, Location::Nowhere) => {
+            return Err(not_found("there is no sealing key yet: the first write makes it")
+                .with_hint("`[store] key = \"keyring\"` or `\"file\"` in your configuration says where it will be"));
+        }
+        (arguments::Place::Keyring, before) => {
+            app.home.move_key_to_keyring()?;
+            (before == Location::File, "keyring")
+        }
+        (arguments::Place::File, before) => {
+            app.home.move_key_to_file()?;
+            (before != Location::File, "file")
+        }
     };
-    Check::of("sealing key", app.home.sealing_key().map(|_| detail()).map_err(Failure::from))
+    if printer.is_json() {
+        return printer.object(json!({ "key": shown, "moved": moved }));
+    }
+    printer.note(match (moved, to) {
+        (false, _) => "the sealing key is there already",
+        (true, arguments::Place::Keyring) => {
+            "the sealing key is in the desktop's keyring now; older copies of its file, as in a backup, still open the store"
+        }
+        (true, arguments::Place::File) => "the sealing key is in its file now, and no longer in the keyring",
+    });
+    Ok(())
 }
 
 fn plugins(app: &App) -> Vec<Check> {

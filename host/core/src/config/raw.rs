@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{At, Environment, Error, LOCAL, Layer, Owner, Place, ProviderConfig, SecretConfig};
+use super::{At, Environment, Error, KeyPlace, LOCAL, Layer, Owner, Place, ProviderConfig, SecretConfig};
 use crate::manifest::printable;
 use crate::reference::{self, Reference, is_name};
 use crate::setting::is_invisible;
@@ -16,8 +16,8 @@ const LONGEST_VARIABLE: usize = 200;
 /// The longest list of fallbacks: more would be a mistake, and each costs a read.
 const MOST_FALLBACKS: usize = 16;
 
-/// Fields that a configuration of one's own may have some day, and a project never.
-const OWN: [&str; 11] = [
+/// Fields that a configuration of one's own may have, or may have some day, and a project never.
+const OWN: [&str; 12] = [
     "audience",
     "audit",
     "credential-audience",
@@ -28,6 +28,7 @@ const OWN: [&str; 11] = [
     "proxy",
     "publishers",
     "read-only",
+    "store",
     "tls",
 ];
 
@@ -97,10 +98,24 @@ impl<'t> Reader<'t> {
                     }
                 }
                 "secrets" => layer.secrets = self.secrets(&field)?,
+                "store" if self.place.owner != Owner::Project => {
+                    for field in self.fields(field.table()?, &field.name) {
+                        layer.key_place = Some(self.key_place(&field)?);
+                    }
+                }
                 _ => return Err(self.unknown(&field)),
             }
         }
         Ok(layer)
+    }
+
+    fn key_place(&self, field: &Field<'_, '_>) -> Result<KeyPlace, Error> {
+        match (field.key, field.value.get_ref()) {
+            ("key", DeValue::String(text)) if text == "keyring" => Ok(KeyPlace::Keyring),
+            ("key", DeValue::String(text)) if text == "file" => Ok(KeyPlace::File),
+            ("key", _) => Err(field.refused("must be `keyring` or `file`")),
+            _ => Err(self.unknown(field)),
+        }
     }
 
     fn unknown(&self, field: &Field<'_, '_>) -> Error {

@@ -155,3 +155,16 @@ fn a_project_that_names_a_provider_like_the_users_does_not_count() {
         }
     }
 }
+
+#[test]
+fn where_a_new_sealing_key_goes_is_the_users_to_say_and_no_projects() {
+    let text = "[store]\nkey = \"file\"\n";
+    let of = |system: &str, user: &str| Config::of(parse(system).unwrap(), parse(user).unwrap(), None, None).key_place;
+    assert_eq!(of("", ""), None);
+    assert_eq!(of(text, ""), Some(KeyPlace::File));
+    assert_eq!(of(text, "[store]\nkey = \"keyring\"\n"), Some(KeyPlace::Keyring));
+    assert!(matches!(project(text), Err(Error::NotForProjects { name, .. }) if name == "store"));
+    for wrong in ["[store]\nkey = \"disk\"\n", "[store]\nkey = 1\n", "[store]\nkeys = \"file\"\n", "store = 1\n"] {
+        assert!(parse(wrong).is_err(), "{wrong}");
+    }
+}

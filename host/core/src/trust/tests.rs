@@ -25,7 +25,7 @@ fn edited(from: &str, to: &str) -> Layer {
 fn a_record_counts_for_its_own_folder_and_its_own_meaning() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    let home = Home { config: path("config"), data: path("data"), cache: path("cache") };
+    let home = Home { config: path("config"), data: path("data"), cache: path("cache"), keyring: None };
     let directory = path("project");
     let found = |text: &str| Found { directory: directory.clone(), files: Vec::new(), meaning: Ok(layer(text)) };
     let why = |found: &Found| check(&home, found).unwrap_err().why;
