@@ -1,8 +1,10 @@
 //! What is printed where: values on standard output, all else on standard error, and one JSON object for scripts.
 
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
 
-use forge_tests::world::World;
+use forge_tests::world::{World, root};
 
 use super::{get, set};
 
@@ -41,6 +43,71 @@ fn json_is_one_object_with_a_schema_version() {
     world.forge(["--json", "provider", "list"]).json();
     let info = world.forge(["--json", "plugin", "info", "vault"]).json();
     assert_eq!(info["built_in"], true);
+}
+
+/// What PyYAML, a reader that knows nothing of forge, makes of a document, as JSON.
+#[track_caller]
+fn as_json(yaml: &[u8]) -> serde_json::Value {
+    let script = "import json,sys,yaml; json.dump(yaml.safe_load(sys.stdin.buffer), sys.stdout)";
+    let python = root().join("target/servers/bin/python");
+    let mut reading =
+        Command::new(python).args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    reading.stdin.take().unwrap().write_all(yaml).unwrap();
+    let output = reading.wait_with_output().unwrap();
+    assert!(output.status.success(), "no YAML: {}", String::from_utf8_lossy(yaml));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn yaml_means_the_same_as_json_to_a_reader_that_knows_nothing_of_forge() {
+    let world = World::new();
+    let odd: String = (1..0x500)
+        .chain([0x2028, 0x2029, 0x202e, 0xfeff, 0xfffd, 0x1f600, 0x2_0000])
+        .filter_map(char::from_u32)
+        .collect();
+    for (name, value) in [
+        ("odd", odd.as_str()),
+        ("no", "no"),
+        ("number", "0x10"),
+        ("sum", "1e5"),
+        ("date", "2027-01-31"),
+        ("nothing", "~"),
+        ("empty", ""),
+        ("map", "a: {b: [c]} # d\n- e\n\n"),
+        ("anchor", "&a *a !b |\n  > 'x' \"y\" \\z"),
+    ] {
+        world
+            .command(["secret", "set", name, "--keep-newline", "--tag", "no=yes", "--tag", "a b=1"])
+            .input(value)
+            .run()
+            .succeeds();
+        let yaml = as_json(&world.forge(["-f", "yaml", "secret", "get", name]).succeeds().stdout);
+        assert_eq!(yaml["value"], value);
+        assert_eq!(yaml, world.forge(["--json", "secret", "get", name]).json());
+    }
+    for words in [
+        "secret list",
+        "secret describe no",
+        "secret versions no",
+        "plugin list",
+        "plugin info vault",
+        "provider list",
+        "provider info local",
+        "doctor",
+    ] {
+        let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+        let with = |flags: &[&str]| {
+            world.words(&[flags.iter().map(|flag| (*flag).to_owned()).collect(), words.clone()].concat())
+        };
+        let json = with(&["--json"]).json();
+        assert_eq!(as_json(&with(&["--format", "yaml"]).succeeds().stdout), json, "{words:?}");
+        assert_eq!(with(&["-f", "json"]).json(), json);
+    }
+    let error =
+        as_json(world.forge(["-f", "yaml", "secret", "get", "missing"]).exits(3).stdout_is("").stderr.as_bytes());
+    assert_eq!(error["error"]["kind"], "not-found");
+    world.forge(["-f", "xml", "secret", "list"]).exits(2);
+    world.forge(["-f", "yaml", "--json", "secret", "list"]).exits(2);
 }
 
 #[test]

@@ -174,6 +174,10 @@ fn colours_are_for_terminals_that_have_them() {
     assert_eq!(code, 3);
     assert!(!screen.contains("\u{1b}["), "{screen}");
     world.forge(["secret", "get", "missing"]).exits(3).stderr_has("error: ");
+    // A mistake in the command line itself is told by the library that reads it.
+    assert!(Terminal::start(&world, ["secret", "gte"]).ends().0.contains("\u{1b}["));
+    assert!(!Terminal::start(&world, ["--no-color", "secret", "gte"]).ends().0.contains("\u{1b}["));
+    assert!(!Terminal::start(&plain, ["secret", "gte"]).ends().0.contains("\u{1b}["));
 }
 
 #[test]

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{Args, ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::ArgValueCompleter;
 
 use crate::commands::completion::{self, Shell};
+use crate::environment;
 
 mod later;
 mod project;
@@ -28,7 +29,10 @@ pub(crate) struct Arguments {
 /// What was typed; ends the process where that is a question for help, or can't be understood.
 pub(crate) fn parse() -> Arguments {
     let mut command = Arguments::command();
-    let matches = command.try_get_matches_from_mut(crate::environment::arguments());
+    if environment::is_typed("--no-color") || environment::wants_no_colours() {
+        command = command.color(ColorChoice::Never);
+    }
+    let matches = command.try_get_matches_from_mut(environment::arguments());
     let parsed = matches.and_then(|mut matches| Arguments::from_arg_matches_mut(&mut matches));
     match parsed {
         Ok(arguments) => {
@@ -52,7 +56,10 @@ pub(crate) struct Global {
     /// The environment of the configuration to use; `FORGE_ENVIRONMENT` otherwise
     #[arg(short, long, global = true, value_name = "NAME")]
     pub(crate) environment: Option<String>,
-    /// Print one JSON object
+    /// How to print: lines for people, or one object
+    #[arg(short, long, global = true, value_name = "FORMAT", conflicts_with = "json")]
+    pub(crate) format: Option<Format>,
+    /// Print one JSON object, as `--format json` does
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// Print only what was asked for
@@ -70,6 +77,15 @@ pub(crate) struct Global {
     /// Print without colours; so does a `NO_COLOR` variable
     #[arg(long, global = true)]
     pub(crate) no_color: bool,
+}
+
+/// How data and errors are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    #[default]
+    Table,
+    Json,
+    Yaml,
 }
 
 /// What to do.

@@ -33,6 +33,16 @@ pub(crate) fn variables() -> impl Iterator<Item = (String, Zeroizing<Vec<u8>>)> 
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_vec().into())))
 }
 
+/// Whether the user wants no colours from any program (no-color.org).
+pub(crate) fn wants_no_colours() -> bool {
+    variable("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// Whether this word is among those that the program was started with.
+pub(crate) fn is_typed(word: &str) -> bool {
+    std::env::args_os().skip(1).any(|argument| argument == word)
+}
+
 /// The user's home directory.
 pub(crate) fn home_directory() -> Option<PathBuf> {
     std::env::var_os("HOME").map(PathBuf::from).filter(|path| path.is_absolute())

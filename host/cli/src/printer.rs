@@ -8,13 +8,15 @@ use forge_core::provider::Failure;
 use serde_json::{Value as Json, json};
 use zeroize::Zeroizing;
 
-use crate::arguments::Global;
+use crate::arguments::{Format, Global};
 use crate::failure::{Outcome, usage};
+
+mod yaml;
 
 /// Where output goes, and how much of it.
 #[derive(Debug)]
 pub(crate) struct Printer {
-    json: bool,
+    format: Format,
     quiet: bool,
     verbose: bool,
     interactive: bool,
@@ -28,20 +30,21 @@ impl Printer {
         let is_terminal = io::stderr().is_terminal();
         // A terminal that can't move its cursor shows escape codes as text.
         let is_dumb = crate::environment::variable("TERM").is_none_or(|term| term == "dumb");
-        let is_plain = global.no_color || crate::environment::variable("NO_COLOR").is_some_and(|v| !v.is_empty());
+        let is_plain = global.no_color || crate::environment::wants_no_colours();
+        let format = if global.json { Format::Json } else { global.format.unwrap_or_default() };
         Self {
-            json: global.json,
+            format,
             quiet: global.quiet,
             verbose: global.verbose,
             interactive,
-            shows_progress: is_terminal && !is_dumb && !global.quiet && !global.json,
+            shows_progress: is_terminal && !is_dumb && !global.quiet && format == Format::Table,
             colours: is_terminal && !is_dumb && !is_plain,
         }
     }
 
-    /// Whether one JSON object is wanted.
+    /// Whether one object is wanted, in JSON or as the same in YAML.
     pub(crate) fn is_json(&self) -> bool {
-        self.json
+        self.format != Format::Table
     }
 
     /// Whether somebody is there who can answer.
@@ -65,17 +68,25 @@ impl Printer {
         self.data(format!("{line}\n").as_bytes())
     }
 
-    /// Prints one JSON object.
+    /// Prints one object in the format that was asked for.
     pub(crate) fn object(&mut self, mut object: Json) -> Outcome {
         if let Some(fields) = object.as_object_mut() {
             fields.shift_insert(0, "schema_version".to_owned(), json!(1));
         }
-        self.line(&object.to_string())
+        let text = Zeroizing::new(self.written(&object));
+        self.data(text.as_bytes())
+    }
+
+    fn written(&self, object: &Json) -> String {
+        match self.format {
+            Format::Yaml => yaml::document(object),
+            Format::Json | Format::Table => format!("{object}\n"),
+        }
     }
 
     /// Tells a person what happened; nothing in a script depends on it.
     pub(crate) fn note(&mut self, text: &str) {
-        if !self.quiet && !self.json {
+        if !self.quiet && !self.is_json() {
             to_stderr(&format!("{text}\n"));
         }
     }
@@ -87,9 +98,9 @@ impl Printer {
 
     /// Says why a command failed.
     pub(crate) fn failure(&mut self, failure: &Failure) {
-        if self.json {
+        if self.is_json() {
             let error = json!({ "kind": failure.kind.token(), "message": failure.what, "hint": failure.hint, "status": failure.status });
-            to_stderr(&format!("{}\n", json!({ "schema_version": 1, "error": error })));
+            to_stderr(&self.written(&json!({ "schema_version": 1, "error": error })));
             return;
         }
         to_stderr(&format!("{} {}\n", self.coloured(AnsiColor::Red, "error:"), failure.what));

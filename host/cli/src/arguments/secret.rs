@@ -154,7 +154,7 @@ pub(crate) struct Import {
     pub(crate) to: Option<String>,
     /// `dotenv`, `json` or `yaml`, where the file's name does not tell
     #[arg(long, value_name = "FORMAT")]
-    pub(crate) format: Option<String>,
+    pub(crate) file_format: Option<String>,
     /// Replace what is there
     #[arg(long)]
     pub(crate) overwrite: bool,

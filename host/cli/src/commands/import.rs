@@ -55,7 +55,7 @@ async fn values(app: &App, printer: &mut Printer, file: &Path, arguments: &Impor
     let path = file.to_str().ok_or_else(|| usage("its path is not UTF-8"))?;
     let settings = Settings::from([
         ("file".to_owned(), path.to_owned()),
-        ("format".to_owned(), arguments.format.clone().unwrap_or_else(|| "auto".to_owned())),
+        ("format".to_owned(), arguments.file_format.clone().unwrap_or_else(|| "auto".to_owned())),
     ]);
     let opener = Opener::new(&app.home, &app.config, &app.plugins, app.global.provider.clone());
     let opener = opener.keeping_tokens(!app.global.no_token_cache);

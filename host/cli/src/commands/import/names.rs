@@ -87,8 +87,11 @@ impl Tool {
 }
 
 pub(super) fn import(printer: &mut Printer, file: &Path, tool: Tool, arguments: &Import) -> Outcome {
-    if arguments.overwrite || arguments.format.is_some() {
-        return Err(usage(format!("a project of {} holds names alone: no `--overwrite`, no `--format`", tool.name())));
+    if arguments.overwrite || arguments.file_format.is_some() {
+        return Err(usage(format!(
+            "a project of {} holds names alone: no `--overwrite`, no `--file-format`",
+            tool.name()
+        )));
     }
     let text = home::read(file, LONGEST)?.ok_or_else(|| not_found("there is no such file"))?;
     let theirs = parsed(text)?;
