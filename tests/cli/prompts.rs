@@ -1,9 +1,10 @@
 //! Every question at a terminal: what is asked, what each answer does, and that a hidden answer stays hidden.
 
 use forge_tests::component;
+use forge_tests::servers::identity::Authority;
 use forge_tests::servers::openbao::{OpenBao, ROOT};
 use forge_tests::terminal::Terminal;
-use forge_tests::world::World;
+use forge_tests::world::{World, files};
 
 use super::{get, root_world, set};
 
@@ -117,6 +118,129 @@ fn a_provider_is_asked_for_its_credential_unseen_and_for_its_grant() {
     terminal.sees("remove `bao` and its grant?");
     terminal.types("y");
     assert_eq!(terminal.ends().1, 0);
+}
+
+#[test]
+fn a_required_setting_is_asked_for_with_its_kind_until_the_answer_is_one() {
+    let server = OpenBao::start();
+    let world = root_world();
+    let arguments = ["provider", "add", "bao", "--plugin", "vault", "--credential", "vault-token,token=env:TOKEN"];
+    let mut terminal = Terminal::start(&world, arguments);
+    terminal.sees("address (origin): ");
+    terminal.types("no address at all");
+    terminal.sees("must be an origin");
+    terminal.sees("address (origin): ");
+    terminal.types(server.address());
+    terminal.sees("[y/N] ");
+    terminal.types("y");
+    let (screen, code) = terminal.ends();
+    assert_eq!(code, 0, "{screen}");
+    set(&world, "store://bao/a", "x").succeeds();
+    world.forge(["provider", "remove", "bao", "--yes"]).succeeds();
+    // What the backend's own tools read is offered, and taken by pressing Enter.
+    let world = world.with("VAULT_ADDR", server.address());
+    let mut terminal = Terminal::start(&world, arguments);
+    terminal.sees(&format!("address (origin) [{}]: ", server.address()));
+    terminal.types("");
+    terminal.sees("[y/N] ");
+    terminal.types("y");
+    assert_eq!(terminal.ends().1, 0);
+    get(&world, "store://bao/a").stdout_is("x");
+}
+
+#[test]
+fn whoever_answers_wrongly_three_times_or_not_at_all_is_told_what_is_required() {
+    let world = root_world();
+    let arguments = ["provider", "add", "bao", "--plugin", "vault", "--credential", "vault-token,token=env:TOKEN"];
+    let mut terminal = Terminal::start(&world, arguments);
+    for _ in 0..3 {
+        terminal.sees("address (origin): ");
+        terminal.types("not one");
+    }
+    let (screen, code) = terminal.ends();
+    assert!(code == 2 && screen.contains("`address` of `vault` is required"), "{screen}");
+    let mut terminal = Terminal::start(&world, arguments);
+    terminal.sees("address (origin): ");
+    terminal.presses_control('d');
+    assert_eq!(terminal.ends().1, 2);
+    // Without a terminal all that is missing is told at once, and nothing is asked.
+    let manifest = "id = \"two\"\ntitle = \"t\"\nversion = \"1\"\n[[setting]]\nname = \"one\"\nkind = \"origin\"\nrequired = true\n[[setting]]\nname = \"other\"\nkind = \"integer\"\nrequired = true\n[[setting]]\nname = \"more\"\nkind = \"string\"\ndefault = \"x\"\n";
+    world.install(&component::pack(&component::attacker(), manifest)).succeeds();
+    let told = world.forge(["provider", "add", "p", "--plugin", "two", "--yes"]);
+    told.exits(2).stderr_has("the settings `one`, `other` of `two` are required");
+    told.stderr_has("--set one=ORIGIN --set other=INTEGER");
+    world.forge(["provider", "add", "p", "--plugin", "two", "--set", "other=1"]).exits(2).stderr_has("`one` of `two`");
+}
+
+#[test]
+fn the_key_of_a_certificate_is_typed_unseen_on_one_line() {
+    let world = root_world();
+    let authority = Authority::new(&world.path("authority"));
+    let server = OpenBao::start_strict(&authority);
+    let client = authority.sign("client", false, 4096);
+    let key = std::fs::read_to_string(&client.key).unwrap();
+    let line: String = key.lines().filter(|line| !line.starts_with("-----")).collect();
+    let address = format!("address={}", server.strict());
+    let (ca, certificate) = (authority.certificate(), client.certificate);
+    let arguments = [
+        "provider",
+        "add",
+        "bao",
+        "--plugin",
+        "vault",
+        "--set",
+        &address,
+        "--tls-ca",
+        ca.to_str().unwrap(),
+        "--tls-cert",
+        certificate.to_str().unwrap(),
+        "--tls-key",
+        "prompt",
+        "--credential",
+        "vault-token,token=env:TOKEN",
+    ];
+    let mut terminal = Terminal::start(&world, arguments);
+    terminal.sees("tls-key for `bao`: ");
+    terminal.types(&line);
+    let asked = terminal.sees("[y/N] ");
+    terminal.types("y");
+    let (screen, code) = terminal.ends();
+    assert_eq!(code, 0, "{screen}");
+    assert!(!screen.contains(&line) && !asked.contains(&line));
+    set(&world, "store://bao/a", "x").succeeds();
+    get(&world, "store://bao/a").succeeds().stdout_is("x");
+    world.keeps_nowhere(&line);
+}
+
+#[test]
+fn an_answer_that_nobody_allowed_leaves_no_file() {
+    let server = OpenBao::start();
+    let world = World::new();
+    let address = format!("address={}", server.address());
+    let sealed = || files(&world.data().join("credentials")).len();
+    let arguments =
+        ["provider", "add", "bao", "--plugin", "vault", "--set", &address, "--credential", "vault-token,token=prompt"];
+    let asked = |token: &str| {
+        let mut terminal = Terminal::start(&world, arguments);
+        terminal.sees("token for `bao`: ");
+        terminal.types(token);
+        terminal.sees("[y/N] ");
+        terminal
+    };
+    let mut refused = asked(ROOT);
+    refused.types("n");
+    assert_eq!((refused.ends().1, sealed()), (8, 0));
+    let mut broken_off = asked(ROOT);
+    broken_off.presses_control('c');
+    assert_eq!((broken_off.ends().1, sealed()), (SIGINT, 0));
+    // Allowed by the person and refused by the server.
+    let mut wrong = asked("s.nobodys-token");
+    wrong.types("y");
+    assert_eq!((wrong.ends().1, sealed()), (5, 0));
+    let mut right = asked(ROOT);
+    right.types("y");
+    assert_eq!((right.ends().1, sealed()), (0, 1));
+    set(&world, "store://bao/a", "x").succeeds();
 }
 
 #[test]

@@ -194,3 +194,14 @@ fn what_a_file_can_not_do_is_refused_and_says_so() {
     set(&world, "store://dev/a", "x").exits(6);
     assert_eq!(std::fs::read(&file).unwrap(), [0xff, 0xfe]);
 }
+
+#[test]
+fn a_file_that_can_not_be_given_is_called_a_file() {
+    let world = World::new();
+    set(&world, "a", "x").succeeds();
+    let key = world.data().join("keys/sealing.key");
+    let file = format!("file={}", key.display());
+    let refused = world.forge(["provider", "add", "t", "--plugin", "textfile", "--set", &file, "--yes"]);
+    refused.exits(8).stderr_has("a file of forge's own").never_shows("directory");
+    world.forge(["provider", "add", "t", "--plugin", "textfile", "--set", &file, "--dry-run"]).exits(8);
+}

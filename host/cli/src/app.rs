@@ -15,6 +15,7 @@ use forge_core::trust;
 use forge_sandbox::{Builtin, Compiler, Plugins, Sandbox};
 
 use crate::arguments::{Arguments, Command, Global, Later};
+use crate::credential::Answers;
 use crate::failure::{Context as _, Outcome, usage};
 use crate::keyring::Desktop;
 use crate::printer::Printer;
@@ -39,6 +40,8 @@ pub(crate) struct App {
     pub(crate) project: Option<project::Found>,
     pub(crate) plugins: Arc<Plugins>,
     pub(crate) global: Global,
+    /// What was prompted for and nobody has allowed yet.
+    pub(crate) answers: Answers,
 }
 
 /// Runs a command to its end.
@@ -111,7 +114,7 @@ impl App {
         let plugins = Arc::new(Plugins::new(&home, BUILTINS));
         let keyring = Desktop::new(config.key_place, !global.non_interactive);
         home.keyring = Some(Arc::new(keyring.clone()));
-        Ok(Self { home, keyring, config_file, config, project, plugins, global })
+        Ok(Self { home, keyring, config_file, config, project, plugins, global, answers: Answers::default() })
     }
 
     /// Starts the engine.

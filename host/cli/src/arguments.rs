@@ -181,6 +181,9 @@ pub(crate) enum Provider {
         /// Don't ask
         #[arg(short, long)]
         yes: bool,
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 
@@ -216,6 +219,9 @@ pub(crate) struct Add {
     /// Don't ask
     #[arg(short, long)]
     pub(crate) yes: bool,
+    /// Say what would be allowed and written, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 /// Commands about plugins.
@@ -237,6 +243,9 @@ pub(crate) enum Plugin {
         /// Don't ask; needs `--sha256`
         #[arg(short, long)]
         yes: bool,
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
     },
     /// List the plugins
     List,
@@ -251,6 +260,9 @@ pub(crate) enum Plugin {
         /// The plugin
         #[arg(add = ArgValueCompleter::new(completion::plugins))]
         name: String,
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Hash the installed plugins anew
     Verify {

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use forge_core::grant::{Grant, NetworkClass};
 use forge_core::manifest::{DirectoryMode, Manifest};
 use forge_core::route::{Ability, Route};
+use forge_core::setting::SettingKind;
 use forge_sandbox::{CONTRACT, Component, short};
 
 /// Who made a plugin, as a fact where it is one and as a claim where it is not.
@@ -71,6 +72,12 @@ fn mode(mode: DirectoryMode) -> &'static str {
     }
 }
 
+/// A setting's kind by the name that a manifest writes; a plain enum always has one.
+pub(crate) fn kind(kind: SettingKind) -> String {
+    let name = serde_json::to_value(kind).ok();
+    name.as_ref().and_then(|name| name.as_str()).unwrap_or_default().to_owned()
+}
+
 fn settings(manifest: &Manifest) -> Vec<String> {
     let line = |setting: &forge_core::manifest::SettingAsk| {
         let rule = match &setting.default {
@@ -79,10 +86,7 @@ fn settings(manifest: &Manifest) -> Vec<String> {
             None if setting.required => ", required".to_owned(),
             None => String::new(),
         };
-        // The name that a manifest writes; a plain enum always has one.
-        let kind = serde_json::to_value(setting.kind).ok();
-        let kind = kind.as_ref().and_then(|kind| kind.as_str()).unwrap_or_default();
-        format!("{} ({kind}{rule})", setting.name)
+        format!("{} ({}{rule})", setting.name, kind(setting.kind))
     };
     manifest.settings.iter().map(line).collect()
 }

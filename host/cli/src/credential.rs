@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use forge_broker::{Error, Source, Sources};
@@ -39,10 +40,38 @@ pub(crate) fn typed(text: &str) -> Outcome<Typed> {
     Ok(Typed { kind, parameters })
 }
 
+/// What was answered to hidden prompts and nobody has allowed yet, by id: in memory alone, so that a refusal, a failure or
+/// Ctrl-C leaves nothing of it.
+#[derive(Clone, Default)]
+pub(crate) struct Answers(Arc<Mutex<BTreeMap<String, Zeroizing<Vec<u8>>>>>);
+
+impl std::fmt::Debug for Answers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Answers(redacted)")
+    }
+}
+
+impl Answers {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<String, Zeroizing<Vec<u8>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Seals those that a grant names, which a person has allowed, into files of their own.
+    pub(crate) fn keep(&self, home: &Home, grant: &Grant) -> Outcome {
+        let answers = self.all();
+        let named = sources(grant).filter_map(|source| source.strip_prefix("sealed:"));
+        for (id, answer) in named.filter_map(|id| Some((id, answers.get(id)?))) {
+            let sealed = home.sealing_key()?.seal(place(id), 1, answer)?;
+            home::write(&sealed_file(home, id), &sealed)?;
+        }
+        Ok(())
+    }
+}
+
 /// Fills in what the person left out: absolute paths, answers of hidden prompts, and a usual place where none was named.
 pub(crate) fn completed(
     mut typed: Typed,
-    home: &Home,
+    answers: &Answers,
     provider: &str,
     project: Option<&str>,
     printer: &mut Printer,
@@ -51,7 +80,7 @@ pub(crate) fn completed(
         if !forge_broker::is_source_parameter(&typed.kind, name, value) {
             continue;
         }
-        *value = source(value, home, (provider, project), name, printer)?;
+        *value = source(value, answers, (provider, project), name, printer)?;
     }
     let Err(incomplete) = forge_broker::check_credential(&typed.kind, &typed.parameters) else {
         return Ok(typed);
@@ -75,18 +104,18 @@ pub(crate) fn completed(
     Ok(typed)
 }
 
-/// A source that was typed for `name`, as it is recorded: with an absolute path, or where a prompt's answer is sealed.
+/// A source that was typed for `name`, as it is recorded: with an absolute path, or where a prompt's answer will be sealed.
 ///
 /// The provider stands with the folder of its project, where it has one.
 pub(crate) fn source(
     typed: &str,
-    home: &Home,
+    answers: &Answers,
     (provider, project): (&str, Option<&str>),
     name: &str,
     printer: &mut Printer,
 ) -> Outcome<String> {
     if typed == "prompt" {
-        return prompted(home, provider, project, name, printer);
+        return prompted(answers, provider, project, name, printer);
     }
     match typed.strip_prefix("file:") {
         Some(path) => Ok(format!("file:{}", environment::absolute(&tilde(path))?.display())),
@@ -122,8 +151,22 @@ fn sealed_file(home: &Home, id: &str) -> PathBuf {
     home.data.join("credentials").join(format!("{id}.sealed"))
 }
 
-/// Asks for a credential and keeps the answer sealed; answers the source that names it.
-fn prompted(home: &Home, provider: &str, project: Option<&str>, name: &str, printer: &mut Printer) -> Outcome<String> {
+/// Asks for a credential and keeps the answer in memory; answers the source that names it.
+fn prompted(
+    answers: &Answers,
+    provider: &str,
+    project: Option<&str>,
+    name: &str,
+    printer: &mut Printer,
+) -> Outcome<String> {
+    // Two projects may have a provider of the same name, and neither may have the other's credential.
+    let id = match project {
+        Some(folder) => format!("{}-{provider}-{name}", forge_core::project::key(folder.as_ref())),
+        None => format!("{provider}-{name}"),
+    };
+    if printer.is_rehearsal() {
+        return Ok(format!("sealed:{id}"));
+    }
     if !printer.is_interactive() {
         return Err(usage("a credential from `prompt` needs a terminal"));
     }
@@ -131,18 +174,13 @@ fn prompted(home: &Home, provider: &str, project: Option<&str>, name: &str, prin
     if answer.is_empty() {
         return Err(usage("an empty credential is none"));
     }
-    // Two projects may have a provider of the same name, and neither may have the other's credential.
-    let id = match project {
-        Some(folder) => format!("{}-{provider}-{name}", forge_core::project::key(folder.as_ref())),
-        None => format!("{provider}-{name}"),
-    };
-    // Another name each time: an answer that nobody allowed afterwards must not stand where an older grant looks.
+    // Another name each time: an answer that was not the last word must not stand where an older grant looks.
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(|_| Failure::new(Kind::Internal, "the system gives no random bytes"))?;
     let id = format!("{id}-{}", forge_core::sealing::hex(&random));
-    let sealed = home.sealing_key()?.seal(place(&id), 1, answer.as_bytes())?;
-    home::write(&sealed_file(home, &id), &sealed)?;
-    Ok(format!("sealed:{id}"))
+    let source = format!("sealed:{id}");
+    answers.all().insert(id, Zeroizing::new(answer.as_bytes().to_vec()));
+    Ok(source)
 }
 
 /// All sources of a grant: of its credential, and of its certificate's key.
@@ -151,10 +189,14 @@ pub(crate) fn sources(grant: &Grant) -> impl Iterator<Item = &String> {
     credential.chain(grant.tls_certificate.iter().map(|certificate| &certificate.key))
 }
 
+/// The files in which answers lie that a grant names.
+pub(crate) fn sealed_files(home: &Home, grant: &Grant) -> impl Iterator<Item = PathBuf> {
+    sources(grant).filter_map(|value| value.strip_prefix("sealed:")).map(|id| sealed_file(home, id))
+}
+
 /// Removes what was asked for when a provider was added, and the token that its logins gave.
 pub(crate) fn forget(home: &Home, grant: &Grant) -> Outcome {
-    for id in sources(grant).filter_map(|value| value.strip_prefix("sealed:")) {
-        let path = sealed_file(home, id);
+    for path in sealed_files(home, grant) {
         if path.exists() {
             std::fs::remove_file(&path)
                 .map_err(|error| home::Error { what: "remove", path: path.clone(), why: error.to_string() })
@@ -188,6 +230,9 @@ impl Reader {
                 Err(error) => Err(error.to_string()),
             },
             Source::Sealed(id) => {
+                if let Some(answer) = self.secrets.answers().all().get(id) {
+                    return Ok(Some(answer.clone()));
+                }
                 let sealed =
                     home::read_private(&sealed_file(&self.home, id), LONGEST).map_err(|error| error.to_string())?;
                 let Some(sealed) = sealed else { return Ok(None) };

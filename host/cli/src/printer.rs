@@ -1,6 +1,6 @@
 //! Everything that is printed: data to standard output, all else to standard error.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 
 use clap::builder::styling::AnsiColor;
 use forge_core::Kind;
@@ -13,6 +13,9 @@ use crate::failure::{Outcome, usage};
 
 mod yaml;
 
+/// The longest line that is read as an answer, in bytes.
+const LONGEST_ANSWER: u64 = 8 << 10;
+
 /// Where output goes, and how much of it.
 #[derive(Debug)]
 pub(crate) struct Printer {
@@ -22,6 +25,7 @@ pub(crate) struct Printer {
     interactive: bool,
     shows_progress: bool,
     colours: bool,
+    rehearses: bool,
 }
 
 impl Printer {
@@ -39,6 +43,7 @@ impl Printer {
             interactive,
             shows_progress: is_terminal && !is_dumb && !global.quiet && format == Format::Table,
             colours: is_terminal && !is_dumb && !is_plain,
+            rehearses: false,
         }
     }
 
@@ -50,6 +55,16 @@ impl Printer {
     /// Whether somebody is there who can answer.
     pub(crate) fn is_interactive(&self) -> bool {
         self.interactive
+    }
+
+    /// From now on nothing is to be changed, so nothing secret is asked for either.
+    pub(crate) fn rehearse(&mut self) {
+        self.rehearses = true;
+    }
+
+    /// Whether nothing is to be changed.
+    pub(crate) fn is_rehearsal(&self) -> bool {
+        self.rehearses
     }
 
     /// Prints data. Whoever stopped reading has what they wanted, so a broken pipe is no error.
@@ -145,6 +160,17 @@ impl Printer {
         let mut answer = String::new();
         let read = io::stdin().read_line(&mut answer);
         read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+    }
+
+    /// Asks for a line, which is shown while it is typed; `None` is the end of what is typed.
+    pub(crate) fn ask(&mut self, question: &str) -> Outcome<Option<String>> {
+        to_stderr(question);
+        let mut answer = String::new();
+        let read = io::stdin().lock().take(LONGEST_ANSWER).read_line(&mut answer);
+        match read.map_err(|error| usage(format!("can't ask: {error}")))? {
+            0 => Ok(None),
+            _ => Ok(Some(answer.trim().to_owned())),
+        }
     }
 
     /// Asks for something that is not shown.

@@ -24,7 +24,7 @@ use forge_core::{Kind, field};
 use forge_sandbox::{Compiler, Directory, Doors, Environment, Found, Plugins, Provider, Sandbox};
 use zeroize::Zeroizing;
 
-use crate::credential::Reader;
+use crate::credential::{Answers, Reader};
 use crate::environment;
 use crate::failure::{Context as _, Outcome, not_found};
 use crate::tokens::TokenFile;
@@ -49,6 +49,8 @@ pub(crate) struct Opener {
     unrecorded: Arc<BTreeMap<String, Grant>>,
     /// Whether tokens of logins are kept for the next command.
     keeps_tokens: bool,
+    /// What was prompted for and is not recorded yet.
+    answers: Answers,
     sandbox: Arc<OnceLock<Sandbox>>,
     /// Providers that are open already: each page of a listing and each step of a `set` goes through the same login.
     opened: Arc<Mutex<HashMap<String, Opened>>>,
@@ -66,6 +68,7 @@ impl Opener {
             default,
             unrecorded: Arc::default(),
             keeps_tokens: true,
+            answers: Answers::default(),
             sandbox: Arc::default(),
             opened: Arc::default(),
             egresses: Arc::default(),
@@ -81,6 +84,15 @@ impl Opener {
     /// The same, which knows grants that were allowed a moment ago and are recorded with others.
     pub(crate) fn with_grants(self, grants: &BTreeMap<String, Grant>) -> Self {
         Self { unrecorded: Arc::new(grants.clone()), ..self }
+    }
+
+    /// The same, which knows what a person has just answered.
+    pub(crate) fn knowing(self, answers: &Answers) -> Self {
+        Self { answers: answers.clone(), ..self }
+    }
+
+    pub(crate) fn answers(&self) -> &Answers {
+        &self.answers
     }
 
     /// The configured provider that a name, a plugin's id or an alias means; `None` is the built-in `local`.
@@ -231,7 +243,7 @@ impl Opener {
     }
 
     /// Refuses a directory in which forge's own files lie, or a credential: a plugin would read keys and rewrite grants.
-    fn check_apart(&self, grant: &Grant, directory: &DirectoryGrant) -> Outcome {
+    pub(crate) fn check_apart(&self, grant: &Grant, directory: &DirectoryGrant) -> Outcome {
         // What does not exist yet is where its path says; what does may be a link.
         let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let granted = real(Path::new(&directory.path));
@@ -244,14 +256,17 @@ impl Opener {
         let credential = sources
             .iter()
             .find_map(|source| source.strip_prefix("file:").filter(|path| real(Path::new(path)).starts_with(&granted)));
-        let what = match credential {
+        let lent = if directory.file.is_some() { "file" } else { "directory" };
+        let what = match (credential, lent) {
+            (_, "file") if overlaps => "a plugin can't be given a file of forge's own".to_owned(),
             _ if overlaps => {
                 "a plugin can't be given a directory with forge's own files in it, or one of them".to_owned()
             }
-            Some(path) => format!("a plugin can't be given a directory with a credential in it (`{path}`)"),
-            None => return Ok(()),
+            (Some(path), "file") => format!("a plugin can't be given the file of a credential (`{path}`)"),
+            (Some(path), _) => format!("a plugin can't be given a directory with a credential in it (`{path}`)"),
+            (None, _) => return Ok(()),
         };
-        Err(Failure::new(Kind::NotGranted, what).with_hint("choose a directory of its own"))
+        Err(Failure::new(Kind::NotGranted, what).with_hint(format!("choose a {lent} of its own")))
     }
 
     /// Where the host looks for credentials: the usual places of each kind, and the sources of each grant.

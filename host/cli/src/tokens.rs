@@ -55,7 +55,7 @@ impl TokenFile {
     }
 
     /// Beside the grants: what a secret of one use bought can't be made again, so it is no cache that may be cleared.
-    fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.home.data.join("tokens").join(format!("{}.sealed", self.provider))
     }
 

@@ -140,11 +140,11 @@ impl Plugins {
         Ok(installed)
     }
 
-    /// Installs an inspected component under a name.
+    /// Whether a component of this digest can be installed under a name.
     ///
     /// # Errors
-    /// The name is a built-in's or taken by another digest, or the files can't be written.
-    pub fn install(&self, name: &str, component: &Component, bytes: &[u8], source: &str) -> Result<(), Error> {
+    /// The name is none, a built-in's, or taken by another digest.
+    pub fn check_free(&self, name: &str, digest: &str) -> Result<(), Error> {
         let taken = |what: String| Err(Error::Taken(what));
         if !forge_core::reference::is_name(name) {
             return taken("a plugin's name has lower-case letters, digits, `-` and `_`".to_owned());
@@ -155,13 +155,27 @@ impl Plugins {
             ));
         }
         if let Some(other) = self.record(name)?
-            && other.digest != component.digest
+            && other.digest != digest
         {
             return taken(format!(
                 "`{name}` is taken by another plugin ({}); remove it, or use `--as NAME`",
                 short(&other.digest)
             ));
         }
+        Ok(())
+    }
+
+    /// The files that a component of this digest has under a name: itself, and the record of the name.
+    pub fn files(&self, name: &str, digest: &str) -> [PathBuf; 2] {
+        [self.component_file(digest), self.record_file(name)]
+    }
+
+    /// Installs an inspected component under a name.
+    ///
+    /// # Errors
+    /// The name is a built-in's or taken by another digest, or the files can't be written.
+    pub fn install(&self, name: &str, component: &Component, bytes: &[u8], source: &str) -> Result<(), Error> {
+        self.check_free(name, &component.digest)?;
         let file = self.component_file(&component.digest);
         home::write(&file, bytes)?;
         let read_only = std::fs::Permissions::from_mode(0o444);
@@ -187,18 +201,35 @@ impl Plugins {
     /// # Errors
     /// There is no such name, or a file can't be removed.
     pub fn remove(&self, name: &str) -> Result<String, Error> {
+        let digest = self.removed(name)?;
+        for path in self.removable(name)? {
+            std::fs::remove_file(&path).map_err(|error| home::Error {
+                what: "remove",
+                path,
+                why: error.to_string(),
+            })?;
+        }
+        Ok(digest)
+    }
+
+    /// The files that go with a name: its record, and the component if no other name has it.
+    ///
+    /// # Errors
+    /// There is no such name, or it is a built-in's.
+    pub fn removable(&self, name: &str) -> Result<Vec<PathBuf>, Error> {
+        let digest = self.removed(name)?;
+        let mut files = vec![self.record_file(name)];
+        if !self.installed()?.iter().any(|(other, record)| other != name && record.digest == digest) {
+            files.push(self.component_file(&digest));
+        }
+        Ok(files)
+    }
+
+    fn removed(&self, name: &str) -> Result<String, Error> {
         if self.builtin(name).is_some() {
             return Err(Error::Taken(format!("`{name}` is built in and can't be removed")));
         }
         let record = self.record(name)?.ok_or_else(|| Error::Unknown(name.to_owned()))?;
-        let remove = |path: PathBuf| {
-            let removed = std::fs::remove_file(&path);
-            removed.map_err(|error| home::Error { what: "remove", path, why: error.to_string() })
-        };
-        remove(self.record_file(name))?;
-        if !self.installed()?.values().any(|other| other.digest == record.digest) {
-            remove(self.component_file(&record.digest))?;
-        }
         Ok(record.digest)
     }
 }

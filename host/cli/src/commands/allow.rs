@@ -176,7 +176,7 @@ fn opener(app: &App, meaning: &Layer) -> Opener {
     let mut config = app.config.clone();
     config.providers.extend(meaning.providers.clone());
     config.withheld = None;
-    Opener::new(&app.home, &config, &app.plugins, None).keeping_tokens(!app.global.no_token_cache)
+    Opener::new(&app.home, &config, &app.plugins, None).keeping_tokens(!app.global.no_token_cache).knowing(&app.answers)
 }
 
 /// What to do about a provider that can't be granted what it wants: a project need not wait for all of its providers.
@@ -241,6 +241,7 @@ fn record(app: &App, request: &Request, grants: &BTreeMap<String, Grant>, kept: 
     let directory = Path::new(&request.directory);
     let folder = trust::grants(&app.home, directory);
     for (name, grant) in grants {
+        app.answers.keep(&app.home, grant)?;
         let text = serde_json::to_vec_pretty(grant).map_err(|error| Failure::new(Kind::Internal, error.to_string()))?;
         home::write(&folder.join(format!("{name}.json")), &text)?;
     }

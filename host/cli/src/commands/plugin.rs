@@ -16,10 +16,12 @@ use crate::printer::Printer;
 
 pub(crate) fn run(app: &App, printer: &mut Printer, command: Plugin) -> Outcome {
     match command {
-        Plugin::Install { source, sha256, name, yes } => install(app, printer, &source, sha256.as_deref(), name, yes),
+        Plugin::Install { source, sha256, name, yes, dry_run } => {
+            install(app, printer, &source, sha256.as_deref(), name, Manner { yes, dry_run })
+        }
         Plugin::List => list(app, printer),
         Plugin::Info { name } => info(app, printer, &name),
-        Plugin::Remove { name } => remove(app, printer, &name),
+        Plugin::Remove { name, dry_run } => remove(app, printer, &name, dry_run),
         Plugin::Verify { name } => verify(app, printer, name.as_deref()),
     }
 }
@@ -34,13 +36,20 @@ fn read(source: &str) -> Outcome<Vec<u8>> {
     found.ok_or_else(|| not_found(format!("there is no file `{source}`")))
 }
 
+/// How something is installed.
+#[derive(Clone, Copy, Debug)]
+struct Manner {
+    yes: bool,
+    dry_run: bool,
+}
+
 fn install(
     app: &App,
     printer: &mut Printer,
     source: &str,
     sha256: Option<&str>,
     name: Option<String>,
-    yes: bool,
+    manner: Manner,
 ) -> Outcome {
     let tried = || format!("can't install `{source}`");
     if app.plugins.builtins().any(|id| id == source) && name.is_none() {
@@ -73,12 +82,16 @@ fn install(
         printer.note(&format!("`{name}` is installed already (sha256 {}…)", short(&component.digest)));
         return if printer.is_json() { printer.object(installed_json(&name, &component, false)) } else { Ok(()) };
     }
-    if yes && sha256.is_none() {
+    app.plugins.check_free(&name, &component.digest).context(tried)?;
+    if manner.dry_run {
+        return rehearse_install(app, printer, &name, &component);
+    }
+    if manner.yes && sha256.is_none() {
         return Err(usage("`--yes` needs `--sha256`: nobody looks at the file")
             .with_hint(format!("its SHA-256 now is {}", component.digest)))
         .context(tried);
     }
-    if !yes {
+    if !manner.yes {
         printer.summary(&format!("plugin `{name}`\n\n{}\n", consent::plugin(&component, false)));
         if !printer.confirm("install it?") {
             let command = format!("forge plugin install {source} --yes --sha256 {}", component.digest);
@@ -99,6 +112,23 @@ fn install(
     }
     printer.note(&format!("installed `{name}` (sha256 {}…)", short(&found.component.digest)));
     printer.note(&format!("`forge provider add NAME --plugin {name}` makes a provider of it"));
+    Ok(())
+}
+
+/// Says what would be installed. It is not compiled, so one that can't be is not told here.
+fn rehearse_install(app: &App, printer: &mut Printer, name: &str, component: &Component) -> Outcome {
+    let files = app.plugins.files(name, &component.digest).map(|file| file.display().to_string());
+    if printer.is_json() {
+        let mut object = installed_json(name, component, false);
+        if let Some(fields) = object.as_object_mut() {
+            fields.insert("dry_run".to_owned(), json!(true));
+            fields.insert("would_write".to_owned(), json!(files));
+        }
+        return printer.object(object);
+    }
+    printer.note(&format!("would install `{name}`\n\n{}", consent::plugin(component, false)));
+    files.iter().for_each(|file| printer.note(&format!("would write the file `{file}`")));
+    printer.note("would compile it, in a process of its own");
     Ok(())
 }
 
@@ -169,7 +199,7 @@ fn info(app: &App, printer: &mut Printer, name: &str) -> Outcome {
     printer.data(consent::plugin(&component, is_builtin).as_bytes())
 }
 
-fn remove(app: &App, printer: &mut Printer, name: &str) -> Outcome {
+fn remove(app: &App, printer: &mut Printer, name: &str, dry_run: bool) -> Outcome {
     let tried = || format!("can't remove `{name}`");
     let users: Vec<&str> = app
         .config
@@ -181,6 +211,16 @@ fn remove(app: &App, printer: &mut Printer, name: &str) -> Outcome {
     if !users.is_empty() {
         let what = format!("the provider `{}` uses it", users.join("`, `"));
         return Err(Failure::new(Kind::Conflict, what).with_hint("`forge provider remove` them first")).context(tried);
+    }
+    if dry_run {
+        let files = app.plugins.removable(name).context(tried)?;
+        let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+        if printer.is_json() {
+            return printer.object(json!({ "name": name, "dry_run": true, "would_remove": files }));
+        }
+        printer.note(&format!("would remove `{name}`"));
+        files.iter().for_each(|file| printer.note(&format!("would remove the file `{file}`")));
+        return Ok(());
     }
     let digest = app.plugins.remove(name).context(tried)?;
     app.sandbox()?.forget(&digest);

@@ -24,12 +24,14 @@ pub(crate) async fn run(app: &App, printer: &mut Printer, command: Provider) -> 
         Provider::List => list(app, printer),
         Provider::Info { name } => info(app, printer, &name),
         Provider::Test { name } => test(app, printer, &name).await,
-        Provider::Remove { name, yes } => remove(app, printer, &name, yes),
+        Provider::Remove { name, yes, dry_run } => remove(app, printer, &name, yes, dry_run),
     }
 }
 
 fn opener(app: &App) -> Opener {
-    Opener::new(&app.home, &app.config, &app.plugins, None).keeping_tokens(!app.global.no_token_cache)
+    Opener::new(&app.home, &app.config, &app.plugins, None)
+        .keeping_tokens(!app.global.no_token_cache)
+        .knowing(&app.answers)
 }
 
 /// A grant as JSON: everything in it but certificates is for people to read.
@@ -101,7 +103,7 @@ async fn test(app: &App, printer: &mut Printer, name: &str) -> Outcome {
     printer.line(&format!("`{name}` works{identity}"))
 }
 
-fn remove(app: &App, printer: &mut Printer, name: &str, yes: bool) -> Outcome {
+fn remove(app: &App, printer: &mut Printer, name: &str, yes: bool, dry_run: bool) -> Outcome {
     let tried = || format!("can't remove `{name}`");
     if let Some(place) =
         app.config.providers.get(name).map(|config| &config.place).filter(|place| place.owner != Owner::User)
@@ -119,6 +121,9 @@ fn remove(app: &App, printer: &mut Printer, name: &str, yes: bool) -> Outcome {
     let is_granted = forge_core::reference::is_name(name) && app.home.grant_file(name).exists();
     if !is_granted && !app.config.providers.contains_key(name) {
         return Err(not_found(format!("there is no provider `{name}`")).with_hint("`forge provider list` shows them"));
+    }
+    if dry_run {
+        return rehearse_removal(app, printer, name);
     }
     if !yes && !printer.confirm(&format!("remove `{name}` and its grant? its secrets stay where they are")) {
         return Err(usage("nobody said yes").with_hint("`--yes` removes without a question")).context(tried);
@@ -150,6 +155,30 @@ fn remove(app: &App, printer: &mut Printer, name: &str, yes: bool) -> Outcome {
         return printer.object(json!({ "name": name, "removed": true }));
     }
     printer.note(&format!("removed `{name}`"));
+    Ok(())
+}
+
+/// Says what a removal would take away.
+fn rehearse_removal(app: &App, printer: &mut Printer, name: &str) -> Outcome {
+    let grant = app.home.grant_file(name);
+    let mut removed = Vec::new();
+    if forge_core::reference::is_name(name) {
+        // A grant that can't be read any more holds no sealed credential that could be found.
+        let text = home::read_private(&grant, 1 << 20)?;
+        let sealed = text.and_then(|text| serde_json::from_slice::<Grant>(&text).ok());
+        removed.extend(sealed.iter().flat_map(|grant| credential::sealed_files(&app.home, grant)));
+        removed.extend([TokenFile::new(&app.home, name).path(), grant]);
+        removed.retain(|path| path.exists());
+    }
+    let removed: Vec<String> = removed.iter().map(|path| path.display().to_string()).collect();
+    let changed = app.config.providers.contains_key(name).then(|| app.config_file.display().to_string());
+    if printer.is_json() {
+        let object = json!({ "name": name, "dry_run": true, "would_remove": removed, "would_change": changed });
+        return printer.object(object);
+    }
+    printer.note(&format!("would remove `{name}`; its secrets stay where they are"));
+    removed.iter().for_each(|path| printer.note(&format!("would remove the file `{path}`")));
+    changed.iter().for_each(|path| printer.note(&format!("would take `{name}` out of `{path}`")));
     Ok(())
 }
 

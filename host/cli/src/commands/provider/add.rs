@@ -14,6 +14,7 @@ use forge_core::route::{Ability, Route};
 use forge_core::secret::Attributes;
 use forge_core::setting::{SettingKind, Settings};
 use forge_sandbox::{Found, Provider};
+use serde_json::json;
 use toml_edit::{Item, Table, value};
 
 use super::{as_json, edit, opener};
@@ -24,6 +25,8 @@ use crate::printer::Printer;
 use crate::providers::Opener;
 use crate::{consent, credential, environment};
 
+mod question;
+
 /// The longest file of certificates, in bytes.
 const LONGEST_CA: u64 = 256 << 10;
 
@@ -33,9 +36,20 @@ pub(super) async fn run(app: &App, printer: &mut Printer, arguments: Add) -> Out
     check_name(app, &name).context(tried)?;
     let found = app.plugins.find(&arguments.plugin).context(tried)?;
     let manifest = &found.component.manifest;
-    let given = settings(manifest, &arguments.settings).context(tried)?;
+    if arguments.dry_run {
+        printer.rehearse();
+    }
+    let mut given = settings(manifest, &arguments.settings).context(tried)?;
+    let may_ask = printer.is_interactive() && !arguments.yes && !arguments.dry_run;
+    question::complete(manifest, &mut given, if may_ask { Some(printer) } else { None }).context(tried)?;
     let proposed = propose(app, printer, &arguments, &found, &given, None).await.context(tried)?;
     let Proposed { mut grant, later, addresses } = proposed;
+    if arguments.dry_run {
+        let opener = opener(app);
+        grant.directories.iter().try_for_each(|lent| opener.check_apart(&grant, lent)).context(tried)?;
+        let shown = consent::grant(&grant, &found.component, found.is_builtin, &later, &addresses);
+        return rehearsed(app, printer, &grant, &shown);
+    }
     if !arguments.yes {
         let shown = consent::grant(&grant, &found.component, found.is_builtin, &later, &addresses);
         printer.summary(&format!("provider `{name}`\n\n{shown}\n"));
@@ -45,7 +59,12 @@ pub(super) async fn run(app: &App, printer: &mut Printer, arguments: Add) -> Out
         }
     }
     let notes = settle(&opener(app), &found, &mut grant).await.context(tried)?;
-    record(app, &arguments, &given, &grant).context(tried)?;
+    app.answers.keep(&app.home, &grant).context(tried)?;
+    if let Err(failure) = record(app, &arguments, &given, &grant).context(tried) {
+        // Nobody will look for an answer whose grant is not there; what counts is why that is so.
+        credential::forget(&app.home, &grant).unwrap_or_default();
+        return Err(failure);
+    }
     notes.iter().for_each(|note| printer.warning(note));
     if printer.is_json() {
         return printer.object(as_json(&grant));
@@ -64,6 +83,31 @@ pub(super) async fn run(app: &App, printer: &mut Printer, arguments: Add) -> Out
         printer.note(&format!("added `{name}`{news}"));
     }
     printer.note(&format!("`forge secret get store://{name}/PATH` reads a secret"));
+    Ok(())
+}
+
+/// Says what would be allowed, asked and written, of which nothing was.
+fn rehearsed(app: &App, printer: &mut Printer, grant: &Grant, shown: &str) -> Outcome {
+    let name = &grant.provider;
+    let mut files: Vec<String> = credential::sealed_files(&app.home, grant)
+        .map(|path| format!("{}-…", path.with_extension("").display()))
+        .collect();
+    files.push(app.home.grant_file(name).display().to_string());
+    let changed = app.config_file.display().to_string();
+    if printer.is_json() {
+        let grant = as_json(grant);
+        return printer.object(json!({
+            "name": name,
+            "dry_run": true,
+            "grant": grant,
+            "would_write": files,
+            "would_change": changed,
+        }));
+    }
+    printer.note(&format!("would add `{name}`\n\n{shown}"));
+    printer.note("would have its plugin check it, within what is shown above");
+    files.iter().for_each(|file| printer.note(&format!("would write the file `{file}`")));
+    printer.note(&format!("would put `{name}` into `{changed}`"));
     Ok(())
 }
 
@@ -176,20 +220,23 @@ fn settings(manifest: &Manifest, typed: &[String]) -> Outcome<Settings> {
         let Some((name, text)) = text.split_once('=') else {
             return Err(usage("`--set` takes NAME=VALUE"));
         };
-        let is_path =
-            manifest.setting(name).is_some_and(|ask| matches!(ask.kind, SettingKind::Directory | SettingKind::File));
-        let text =
-            if is_path { environment::absolute(Path::new(text))?.display().to_string() } else { text.to_owned() };
-        // Normalised here, so that the configuration says what the grant says.
-        let text = match manifest.setting(name) {
-            Some(ask) => ask.kind.normalise(name, &text)?,
-            None => text,
-        };
+        let text = normalised(manifest, name, text)?;
         if settings.insert(name.to_owned(), text).is_some() {
             return Err(usage(format!("`--set` names `{}` twice", forge_core::manifest::printable(name))));
         }
     }
     Ok(settings)
+}
+
+/// A setting's value as the grant will have it: paths from the root, and one spelling of each value.
+fn normalised(manifest: &Manifest, name: &str, text: &str) -> Outcome<String> {
+    let Some(ask) = manifest.setting(name) else { return Ok(text.to_owned()) };
+    match ask.kind {
+        SettingKind::Directory | SettingKind::File => {
+            Ok(ask.kind.normalise(name, &environment::absolute(Path::new(text))?.display().to_string())?)
+        }
+        kind => Ok(kind.normalise(name, text)?),
+    }
 }
 
 fn with_settings(failure: Failure, manifest: &Manifest, project: Option<&str>) -> Failure {
@@ -225,7 +272,7 @@ fn client_certificate(
             .with_hint("put the certificates into a file of their own; the key stays where `--tls-key` finds it"));
     }
     forge_broker::certificate_facts(&chain)?;
-    let key = credential::source(key, &app.home, (&arguments.name, project), "tls-key", printer)?;
+    let key = credential::source(key, &app.answers, (&arguments.name, project), "tls-key", printer)?;
     key.parse::<forge_broker::Source>()?;
     Ok(Some(ClientCertificate { chain, key }))
 }
@@ -265,7 +312,7 @@ fn credential_grant(
             asked.unwrap_or_default()
         )));
     }
-    let typed = credential::completed(typed, &app.home, &arguments.name, project, printer)?;
+    let typed = credential::completed(typed, &app.answers, &arguments.name, project, printer)?;
     let mut audience: Vec<String> = Vec::new();
     for origin in &arguments.credential_audience {
         audience.push(
