@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn lists_and_objects_stand_below_each_other_and_words_that_mean_something_else_are_quoted() {
         let object = json!({ "a": 1, "no": "no", "b c": [], "list": [{ "x": null, "y": [true, [1]] }, {}, "s: #"] });
-        let expected = "a: 1\n\"no\": \"no\"\n\"b c\": []\nlist:\n  - x: null\n    y:\n      - true\n      - - 1\n  - {}\n  - \"s: #\"\n";
+        let expected = "a: 1\n\"no\": \"no\"\n\"b c\": []\nlist:\n  - x: null\n    \"y\":\n      - true\n      - - 1\n  - {}\n  - \"s: #\"\n";
         assert_eq!(document(&object), expected);
     }
 
