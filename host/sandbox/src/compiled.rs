@@ -5,15 +5,13 @@
 //! another engine is thrown away and the plugin compiled again from bytes that are hashed anew.
 //! Whoever can write the cache directory but not read the key (a shared or restored cache) gains nothing by it.
 //!
-//! The code is read once to check it and then mapped from the very file that was read: half a megabyte that is copied
-//! twice takes longer than the call that it is for. Between the two, only the owner of the file (this user) could change
-//! it in place, who could as well change this process.
+//! The code is checked on its way into a file in memory, which is then sealed and mapped: what was checked is what runs,
+//! whoever writes into the cache meanwhile, and half a megabyte is copied once and not twice.
 
 use std::fs::File;
 use std::hash::{Hash, Hasher};
-use std::io::Read;
-use std::os::fd::AsRawFd as _;
-use std::path::{Path, PathBuf};
+use std::io::{Read as _, Seek as _, Write};
+use std::path::PathBuf;
 
 use forge_core::home::{self, Home};
 use sha2::{Digest as _, Sha256};
@@ -73,7 +71,7 @@ impl CompileCache {
     pub(crate) fn load(&self, engine: &Engine, digest: &str) -> Option<Component> {
         let path = self.entry(digest);
         let loaded = match home::open_private(&path) {
-            Ok(Some(file)) => self.mapped(engine, digest, &file).or_else(|| self.copied(engine, digest, &path)),
+            Ok(Some(file)) => self.mapped(engine, digest, &file).or_else(|| self.copied(engine, digest, &file)),
             Ok(None) => return None,
             Err(_) => None,
         };
@@ -134,22 +132,34 @@ impl CompileCache {
         Ok(hasher)
     }
 
-    /// An entry's code, mapped from its file.
-    fn mapped(&self, engine: &Engine, digest: &str, file: &File) -> Option<Component> {
-        self.verified(digest, file, file.metadata().ok()?.len())?;
-        deserialize(engine, Code::File(file))
+    /// An entry's code, mapped from a file in memory that nobody can change any more.
+    #[cfg(target_os = "linux")]
+    fn mapped(&self, engine: &Engine, digest: &str, entry: &File) -> Option<Component> {
+        use rustix::fs::{MemfdFlags, SealFlags};
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let mut code = File::from(rustix::fs::memfd_create("forge-compiled", flags).ok()?);
+        self.verified(digest, entry, &mut code)?;
+        let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
+        rustix::fs::fcntl_add_seals(&code, seals).ok()?;
+        deserialize(engine, Code::Sealed(&code))
     }
 
-    /// An entry's code, copied from its file: where the cache lies on a disk from which nothing may run, or `/proc` is not
-    /// there.
-    fn copied(&self, engine: &Engine, digest: &str, path: &Path) -> Option<Component> {
-        let entry = home::read_private(path, LONGEST_CODE + TAIL as u64).ok()??;
-        self.verified(digest, entry.as_slice(), entry.len() as u64)?;
-        deserialize(engine, Code::Bytes(entry.get(..entry.len().checked_sub(TAIL)?)?))
+    #[cfg(not(target_os = "linux"))]
+    fn mapped(&self, _: &Engine, _: &str, _: &File) -> Option<Component> {
+        None
     }
 
-    /// Reads an entry of `length` bytes to its end, piece by piece; `None` unless its MAC fits.
-    fn verified(&self, digest: &str, mut entry: impl Read, length: u64) -> Option<()> {
+    /// An entry's code, handed over as bytes: where there are no such files, or `/proc` is not there.
+    fn copied(&self, engine: &Engine, digest: &str, entry: &File) -> Option<Component> {
+        let mut code = Vec::new();
+        self.verified(digest, entry, &mut code)?;
+        deserialize(engine, Code::Bytes(&code))
+    }
+
+    /// Copies the code of an entry piece by piece and checks what was copied; `None` unless its MAC fits.
+    fn verified(&self, digest: &str, mut entry: &File, code: &mut dyn Write) -> Option<()> {
+        entry.rewind().ok()?;
+        let length = entry.metadata().ok()?.len();
         let mut left = length.checked_sub(TAIL as u64).filter(|length| *length <= LONGEST_CODE)?;
         let mut hasher = self.hasher(digest, left).ok()?;
         let mut piece = vec![0; PIECE];
@@ -158,6 +168,7 @@ impl CompileCache {
             let piece = piece.get_mut(..want)?;
             entry.read_exact(piece).ok()?;
             hasher.update(piece);
+            code.write_all(piece).ok()?;
             left = left.checked_sub(piece.len() as u64)?;
         }
         let mut tail = [0; TAIL];
@@ -173,21 +184,28 @@ impl CompileCache {
 #[derive(Clone, Copy)]
 enum Code<'a> {
     Bytes(&'a [u8]),
-    /// An entry of the cache.
-    File(&'a File),
+    /// A file in memory that holds the code alone and was sealed against writing.
+    #[cfg(target_os = "linux")]
+    Sealed(&'a File),
 }
 
 /// Makes a component of machine code that this process compiled itself or whose MAC it has just verified.
 #[expect(unsafe_code, reason = "the engine runs whatever machine code it is given; the callers vouch for it")]
-#[expect(clippy::disallowed_methods, reason = "the file is one that was checked, by its handle and not by its name")]
+#[cfg_attr(
+    target_os = "linux",
+    expect(clippy::disallowed_methods, reason = "the file is sealed: it can't change between check and use")
+)]
 fn deserialize(engine: &Engine, code: Code<'_>) -> Option<Component> {
     // SAFETY: the code comes from `Engine::precompile_component`: either a moment ago, or from a cache entry whose MAC
-    // was verified over this very file. The link in `/proc` leads to the opened file and not to what its name has become,
-    // and only this user could write into it, as `open_private` made sure; forge itself never does, it renames and removes.
+    // was verified over exactly these bytes. A sealed file can't be written or cut any more (memfd_create(2), "File
+    // sealing"), and the link in `/proc` leads to no other file.
     let loaded = unsafe {
         match code {
             Code::Bytes(bytes) => Component::deserialize(engine, bytes),
-            Code::File(file) => Component::deserialize_file(engine, format!("/proc/self/fd/{}", file.as_raw_fd())),
+            #[cfg(target_os = "linux")]
+            Code::Sealed(file) => {
+                Component::deserialize_file(engine, format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(file)))
+            }
         }
     };
     loaded.ok()
@@ -252,22 +270,26 @@ mod tests {
         let (engine, cache) = cache(directory.path());
         compile(&cache, VICTIM);
         let path = cache.entry(VICTIM);
-        assert!(cache.copied(&engine, VICTIM, &path).is_some());
-        assert!(cache.copied(&engine, ATTACKER, &path).is_none());
+        assert!(cache.copied(&engine, VICTIM, &File::open(&path).unwrap()).is_some());
+        assert!(cache.copied(&engine, ATTACKER, &File::open(&path).unwrap()).is_none());
         let mut changed = std::fs::read(&path).unwrap();
         changed[0] ^= 1;
         home::write(&path, &changed).unwrap();
-        assert!(cache.copied(&engine, VICTIM, &path).is_none());
+        assert!(cache.copied(&engine, VICTIM, &File::open(&path).unwrap()).is_none());
     }
 
+    /// Whoever shares the cache may write into an entry in place, after it was checked and while its code runs.
     #[test]
-    fn an_entry_whose_name_another_took_meanwhile_is_the_one_that_was_checked() {
+    fn what_is_written_into_an_entry_after_its_check_does_not_reach_what_runs() {
         let directory = tempfile::tempdir().unwrap();
         let (engine, cache) = cache(directory.path());
         compile(&cache, VICTIM);
-        let file = home::open_private(&cache.entry(VICTIM)).unwrap().unwrap();
-        home::write(&cache.entry(VICTIM), b"no machine code at all").unwrap();
-        assert!(cache.mapped(&engine, VICTIM, &file).is_some());
+        let path = cache.entry(VICTIM);
+        let component = cache.mapped(&engine, VICTIM, &File::open(&path).unwrap()).unwrap();
+        let before = component.serialize().unwrap();
+        let entry = File::options().write(true).open(&path).unwrap();
+        entry.set_len(0).unwrap();
+        assert_eq!(component.serialize().unwrap(), before);
     }
 
     #[test]
