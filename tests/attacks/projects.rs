@@ -100,6 +100,13 @@ fn a_project_does_not_choose_where_a_credential_is_found() {
         refused(&world, 2, "its source is chosen by whoever allows it");
         allow(&world).exits(2);
     }
+    // A kind with what follows it, as a person types it.
+    for kind in ["header,name=x-canary,value=env:{}", "bearer,token=env:{}", "vault-token,env:{}"] {
+        let credential = format!("credential.kind = \"{}\"\n", kind.replace("{}", CANARY_VARIABLE));
+        write(&world, &format!("{}{credential}", server(&honest.origin())));
+        refused(&world, 2, "is no kind of credential");
+        allow(&world).exits(2);
+    }
     honest.was_never_asked();
     // The same source, typed by a person.
     write(&world, &format!("{}credential.kind = \"vault-token\"\n", server(&honest.origin())));

@@ -185,6 +185,21 @@ fn a_variable_that_becomes_a_credential_later_is_lent_no_more() {
     let add = add.and(["--set", &format!("origin={origin}"), "--set", &format!("path={}", path.display())]);
     add.and(["--credential", "header,name=x-canary,value=env:ATTACKER_TOKEN"]).run().succeeds();
     read().exits(3).stdout_is("");
+    // Configured or not: what a grant names is a credential, and where one can't be read nobody knows.
+    let config = stage.world.home().join(".config/forge/config.toml");
+    let before = std::fs::read_to_string(&config).unwrap();
+    let without = before.split("[providers.second]").next().unwrap();
+    std::fs::write(&config, without).unwrap();
+    read().exits(3).stdout_is("");
+    let grant = stage.world.data().join("grants/second.json");
+    let text = std::fs::read_to_string(&grant).unwrap();
+    let newer = text.replace("\"schema_version\":1", "\"schema_version\":99");
+    let newer = newer.replace("\"schema_version\": 1", "\"schema_version\": 99");
+    assert_ne!(newer, text);
+    std::fs::write(&grant, newer).unwrap();
+    read().exits(11).stdout_is("").stderr_has("second.json");
+    std::fs::remove_file(&grant).unwrap();
+    read().succeeds().stdout_is("a token");
 }
 
 #[test]

@@ -191,4 +191,10 @@ fn a_wrapped_secret_id_is_not_opened_by_a_provider_that_keeps_no_token() {
     // It was not opened, so it still opens for a provider that keeps what it buys.
     add().run().succeeds();
     get(&world, "store://bao/a").succeeds().stdout_is("x");
+    // One command that keeps nothing would open the next one for nothing, and give an alarm for this one.
+    world
+        .forge(["--no-token-cache", "secret", "get", "store://bao/a"])
+        .exits(2)
+        .stderr_has("leave out `--no-token-cache`");
+    get(&world, "store://bao/a").succeeds().stdout_is("x");
 }

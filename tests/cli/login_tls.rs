@@ -117,7 +117,7 @@ fn each_way_in_which_a_certificate_is_wrong_has_its_name() {
         (certificate.clone(), key(&client.certificate), 2, "is no private key"),
         (certificate.clone(), "env:NONE".to_owned(), 5, "no credential found at `env:NONE`"),
         (certificate.clone(), "hunter2".to_owned(), 2, "a credential comes from"),
-        (both, key(&client.key), 2, "holds a private key"),
+        (both.clone(), key(&client.key), 2, "holds a private key"),
         (no_pem, key(&client.key), 2, "no PEM with a certificate"),
         (expired.certificate.to_str().unwrap().to_owned(), key(&expired.key), 5, "expired at 2001-12-31"),
     ] {
@@ -126,6 +126,10 @@ fn each_way_in_which_a_certificate_is_wrong_has_its_name() {
         outcome.exits(code).stderr_has(sentence).never_shows("hunter2");
         assert!(!world.data().join("grants/bao.json").exists(), "{sentence}");
     }
+    // Nor does the key of an authority get into a grant.
+    let run = world.command(["provider", "add", "bao", "--plugin", "vault", "--yes", "--tls-ca", &both]);
+    let run = run.and(["--set", &format!("address={}", server.strict())]).and(TOKEN).run();
+    run.exits(2).stderr_has("holds a private key");
     // The right one is taken, so each of the others was refused for its own fault.
     add(&world, &server, &authority, &with(&given(&client), &TOKEN)).succeeds();
 }

@@ -146,6 +146,16 @@ fn a_required_setting_is_asked_for_with_its_kind_until_the_answer_is_one() {
     terminal.types("y");
     assert_eq!(terminal.ends().1, 0);
     get(&world, "store://bao/a").stdout_is("x");
+    // The very same plugin from a file: its words could name a variable that holds a credential.
+    let file = forge_tests::world::root().join("target/plugins/vault.wasm");
+    let digest = forge_sandbox::digest(&std::fs::read(&file).unwrap());
+    let install = ["plugin", "install", file.to_str().unwrap(), "--as", "other", "--yes", "--sha256", &digest];
+    world.forge(install).succeeds();
+    let mut terminal = Terminal::start(&world, ["provider", "add", "second", "--plugin", "other"]);
+    terminal.sees("address (origin): ");
+    terminal.presses_control('c');
+    let (screen, _) = terminal.ends();
+    assert!(!screen.contains(server.address()), "{screen}");
 }
 
 #[test]

@@ -62,16 +62,24 @@ pub fn check_grant(grant: &Grant) -> Result<(), Error> {
             kind.error("logs in with the client certificate of the provider: `--tls-cert FILE --tls-key SOURCE`")
         );
     }
-    if grant.no_token_cache && (kind.needs_tokens_kept)(&granted.parameters) {
-        return Err(kind.error(
-            "opens a `secret-id-wrapped` once and for all, so its token has to be kept: leave out `--no-token-cache`, or log in with a `secret-id`",
-        ));
-    }
+    check_kept(grant, !grant.no_token_cache)?;
     for route in &grant.routes {
         check_route(route, kind, &granted.parameters)?;
         if kind.has_audience && !granted.audience.contains(&route.origin) {
             return Err(Error::Audience { kind: kind.name, origin: route.origin.clone() });
         }
+    }
+    Ok(())
+}
+
+/// Refuses a login whose token has to be kept where none is.
+pub(crate) fn check_kept(grant: &Grant, are_kept: bool) -> Result<(), Error> {
+    let Some(granted) = grant.credential.as_ref().filter(|_| !are_kept) else { return Ok(()) };
+    let kind = credential::kind(&granted.kind)?;
+    if (kind.needs_tokens_kept)(&granted.parameters) {
+        return Err(kind.error(
+            "opens a `secret-id-wrapped` once and for all, so its token has to be kept: leave out `--no-token-cache`, or log in with a `secret-id`",
+        ));
     }
     Ok(())
 }

@@ -82,6 +82,7 @@ impl Egress {
         };
         let transport = Arc::new(Transport::new(grant, options.dns.clone(), Arc::clone(&options.sources)));
         let tokens = options.tokens.as_ref().filter(|_| !grant.no_token_cache);
+        check::check_kept(grant, tokens.is_some())?;
         let credential = (kind.open)(Material {
             parameters: parameters.clone(),
             audience,

@@ -7,6 +7,7 @@ mod consent;
 mod credential;
 mod environment;
 mod failure;
+mod grants;
 mod keyring;
 mod memory;
 mod printer;

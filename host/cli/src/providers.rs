@@ -25,18 +25,15 @@ use forge_sandbox::{Compiler, Directory, Doors, Environment, Found, Plugins, Pro
 use zeroize::Zeroizing;
 
 use crate::credential::{Answers, Reader};
-use crate::environment;
 use crate::failure::{Context as _, Outcome, not_found};
 use crate::tokens::TokenFile;
+use crate::{environment, grants};
 
 /// The plugin behind the provider `local`.
 const LOCAL_PLUGIN: &str = "file";
 
 /// The plugin that reads a file of values.
 const FILE_PLUGIN: &str = "textfile";
-
-/// The longest grant, in bytes: certificates and 64 routes fit ten times.
-const LONGEST_GRANT: u64 = 1 << 20;
 
 /// Opens providers for one command.
 #[derive(Clone, Debug)]
@@ -156,7 +153,7 @@ impl Opener {
         };
         let place = &config.place;
         let refused = |kind, what| Failure::new(kind, what).with_hint(again(name, config));
-        let Some(text) = home::read_private(&file, LONGEST_GRANT)? else {
+        let Some(text) = home::read_private(&file, grants::LONGEST)? else {
             let what =
                 format!("nothing is granted to `{name}`: it is configured in {place}, and nobody has allowed it yet");
             return Err(refused(Kind::NotGranted, what));
@@ -179,7 +176,7 @@ impl Opener {
             _ => return Err(Failure::new(Kind::NotGranted, "a plugin has at most one directory")),
         };
         let egress = if grant.routes.is_empty() { None } else { Some(self.egress(grant)?) };
-        let granted = self.environment(grant);
+        let granted = self.environment(grant)?;
         let sandbox = match self.sandbox.get() {
             Some(sandbox) => sandbox,
             None => {
@@ -251,7 +248,7 @@ impl Opener {
         let overlaps =
             own.into_iter().map(|path| real(path)).any(|own| own.starts_with(&granted) || granted.starts_with(own));
         // Its own counts before it is recorded, too: the check of a new provider runs the plugin.
-        let mut sources = self.credential_sources();
+        let mut sources = self.credential_sources()?;
         sources.extend(crate::credential::sources(grant).cloned());
         let credential = sources
             .iter()
@@ -270,20 +267,25 @@ impl Opener {
     }
 
     /// Where the host looks for credentials: the usual places of each kind, and the sources of each grant.
-    fn credential_sources(&self) -> Vec<String> {
+    ///
+    /// # Errors
+    /// A grant can't be read.
+    fn credential_sources(&self) -> Outcome<Vec<String>> {
         let mut sources: Vec<String> = forge_broker::every_usual_source().map(crate::credential::expanded).collect();
-        for (name, config) in &self.config.providers {
-            if let Ok(grant) = self.recorded(name, config) {
-                sources.extend(crate::credential::sources(&grant).cloned());
-            }
-        }
-        sources
+        // Not only of the providers that are configured here: a project's credential is none of another folder's either.
+        let recorded = grants::every(&self.home)?;
+        let granted = recorded.iter().chain(self.unrecorded.values());
+        sources.extend(granted.flat_map(crate::credential::sources).cloned());
+        Ok(sources)
     }
 
     /// Refuses names among which is a variable that holds a credential: it is lent to nobody, and who grants it must know.
     pub(crate) fn check_environment(&self, grant: &Grant) -> Outcome {
-        let held: Vec<String> =
-            self.credential_sources().into_iter().chain(crate::credential::sources(grant).cloned()).collect();
+        if grant.environment.is_empty() {
+            return Ok(());
+        }
+        let own = crate::credential::sources(grant).cloned();
+        let held: Vec<String> = self.credential_sources()?.into_iter().chain(own).collect();
         for pattern in &grant.environment {
             let variables = held.iter().filter_map(|source| source.strip_prefix("env:"));
             if let Some(name) = variables.into_iter().find(|name| setting::is_within(pattern, name)) {
@@ -296,15 +298,15 @@ impl Opener {
     }
 
     /// The variables that a grant names, but for those that hold a credential: no plugin sees one, asked for or not.
-    fn environment(&self, grant: &Grant) -> Environment {
+    fn environment(&self, grant: &Grant) -> Outcome<Environment> {
         if grant.environment.is_empty() {
-            return Environment::default();
+            return Ok(Environment::default());
         }
         let own = crate::credential::sources(grant).cloned();
-        let held: Vec<String> = self.credential_sources().into_iter().chain(own).collect();
+        let held: Vec<String> = self.credential_sources()?.into_iter().chain(own).collect();
         let is_credential = |name: &str| held.iter().any(|source| source.strip_prefix("env:") == Some(name));
         let variables = environment::variables().filter(|(name, _)| !is_credential(name));
-        Environment::granted(&grant.environment, variables)
+        Ok(Environment::granted(&grant.environment, variables))
     }
 
     /// The way out of a grant, with sources that this command reads: one for each provider, so that it logs in once.

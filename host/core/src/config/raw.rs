@@ -167,6 +167,11 @@ impl<'t> Reader<'t> {
         let mut kind = None;
         for field in self.fields(field.table()?, &field.name) {
             match field.key {
+                // A name and no more: where a credential is found is typed by a person, and a kind is read together with
+                // what follows it.
+                "kind" if !crate::reference::is_name(field.text()?) => {
+                    return Err(field.refused("is no kind of credential: letters, digits and `-`"));
+                }
                 "kind" => kind = Some(field.text()?.to_owned()),
                 _ => return Err(Error::Source { at: field.at, name: field.name }),
             }

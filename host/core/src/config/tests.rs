@@ -97,6 +97,8 @@ fn a_project_can_not_say_what_only_its_user_may() {
     }
     let source = "[providers.a]\nplugin = \"vault\"\ncredential = { kind = \"vault-token\", token = \"env:X\" }";
     assert!(matches!(project(source), Err(Error::Source { .. })));
+    let source = "[providers.a]\nplugin = \"vault\"\ncredential.kind = \"header,name=x-k,value=env:X\"";
+    assert!(matches!(project(source), Err(Error::Rule { .. })), "{:?}", project(source));
 }
 
 #[test]

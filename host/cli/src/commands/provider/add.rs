@@ -41,7 +41,7 @@ pub(super) async fn run(app: &App, printer: &mut Printer, arguments: Add) -> Out
     }
     let mut given = settings(manifest, &arguments.settings).context(tried)?;
     let may_ask = printer.is_interactive() && !arguments.yes && !arguments.dry_run;
-    question::complete(manifest, &mut given, if may_ask { Some(printer) } else { None }).context(tried)?;
+    question::complete(&found, &mut given, if may_ask { Some(printer) } else { None }).context(tried)?;
     let proposed = propose(app, printer, &arguments, &found, &given, None).await.context(tried)?;
     let Proposed { mut grant, later, addresses } = proposed;
     if arguments.dry_run {
@@ -253,7 +253,14 @@ fn certificates(path: &Path) -> Outcome<String> {
     let missing = || usage(format!("there is no file `{}`", path.display()));
     let real = std::fs::canonicalize(&path).map_err(|_| missing())?;
     let pem = home::read(&real, LONGEST_CA)?.ok_or_else(missing)?;
-    String::from_utf8(pem).map_err(|_| usage(format!("`{}` is no PEM file", path.display())))
+    let pem = String::from_utf8(pem).map_err(|_| usage(format!("`{}` is no PEM file", path.display())))?;
+    // A file with the key in it is common, and a grant is no place for a key.
+    let is_own = |line: &str| line.starts_with("-----BEGIN") && line.contains("PRIVATE KEY");
+    if pem.lines().any(is_own) {
+        return Err(usage(format!("`{}` holds a private key beside the certificate", path.display()))
+            .with_hint("put the certificates into a file of their own; a key stays where `--tls-key` finds it"));
+    }
+    Ok(pem)
 }
 
 /// The certificate that the servers are shown, and where its key is.
@@ -265,12 +272,6 @@ fn client_certificate(
 ) -> Outcome<Option<ClientCertificate>> {
     let (Some(path), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) else { return Ok(None) };
     let chain = certificates(path)?;
-    // A file with the key in it is common, and a grant is no place for a key.
-    let is_own = |line: &str| line.starts_with("-----BEGIN") && line.contains("PRIVATE KEY");
-    if chain.lines().any(is_own) {
-        return Err(usage(format!("`{}` holds a private key beside the certificate", path.display()))
-            .with_hint("put the certificates into a file of their own; the key stays where `--tls-key` finds it"));
-    }
     forge_broker::certificate_facts(&chain)?;
     let key = credential::source(key, &app.answers, (&arguments.name, project), "tls-key", printer)?;
     key.parse::<forge_broker::Source>()?;

@@ -3,6 +3,7 @@
 use forge_core::manifest::{Manifest, SettingAsk, printable};
 use forge_core::provider::Failure;
 use forge_core::setting::Settings;
+use forge_sandbox::Found;
 
 use super::normalised;
 use crate::failure::{Outcome, usage};
@@ -13,7 +14,8 @@ use crate::{consent, environment};
 const ATTEMPTS: usize = 3;
 
 /// Fills in what is required and was not given; without a printer that can ask, it is told.
-pub(super) fn complete(manifest: &Manifest, given: &mut Settings, printer: Option<&mut Printer>) -> Outcome {
+pub(super) fn complete(found: &Found, given: &mut Settings, printer: Option<&mut Printer>) -> Outcome {
+    let manifest = &found.component.manifest;
     let is_missing =
         |ask: &&SettingAsk| ask.required && ask.default.is_none() && !ask.discovered && !given.contains_key(&ask.name);
     let missing: Vec<&SettingAsk> = manifest.settings.iter().filter(is_missing).collect();
@@ -23,7 +25,7 @@ pub(super) fn complete(manifest: &Manifest, given: &mut Settings, printer: Optio
     }
     let Some(printer) = printer else { return Err(told(manifest, &missing)) };
     for ask in missing {
-        let answer = asked(manifest, ask, printer)?;
+        let answer = asked(found, ask, printer)?;
         given.insert(ask.name.clone(), answer);
     }
     Ok(())
@@ -42,9 +44,12 @@ fn told(manifest: &Manifest, missing: &[&SettingAsk]) -> Failure {
 }
 
 /// Asks for one setting until the answer is one, a bounded number of times.
-fn asked(manifest: &Manifest, ask: &SettingAsk, printer: &mut Printer) -> Outcome<String> {
-    // What the backend's own tools read is offered, and never taken without an answer.
-    let known = manifest.detect.get(&ask.name).and_then(|variable| environment::variable(variable));
+fn asked(found: &Found, ask: &SettingAsk, printer: &mut Printer) -> Outcome<String> {
+    let manifest = &found.component.manifest;
+    // What the backend's own tools read is offered, and never taken without an answer. Only forge's own plugins say which
+    // variable that is: another's could name one that holds a credential, and read it as its setting after an Enter.
+    let known = manifest.detect.get(&ask.name).filter(|_| found.is_builtin);
+    let known = known.and_then(|variable| environment::variable(variable));
     let known = known.filter(|value| normalised(manifest, &ask.name, value).is_ok());
     let offered = known.as_ref().map_or(String::new(), |value| format!(" [{}]", printable(value)));
     for _ in 0..ATTEMPTS {
