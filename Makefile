@@ -41,7 +41,7 @@ lint: plugins ## formatting, clippy for host and guests, documentation, licences
 
 check: lint test ## what a change has to pass
 
-bench: plugins ## print medians and ratios against curl, a native call and an empty program
+bench: plugins ## print medians and ratios against an empty program, a raw GET, curl, secretspec and a native call
 	cargo build $(WORKSPACE) --release
 	cargo run --locked --release -p forge-tests --bin bench
 
