@@ -55,6 +55,7 @@ const EXPOSING: &[(&str, &str)] = &[
 const ENVIRONMENT: &[(&str, &str)] = &[
     ("host/cli/", "is the command line"),
     ("tests/world.rs", "finds the program"),
+    ("tests/raw.rs", "is told by the bench whom to ask"),
     ("host/broker/tests/loopback/network.rs", "starts itself again in another network"),
 ];
 
