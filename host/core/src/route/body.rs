@@ -238,7 +238,21 @@ impl BodyRule {
             self.0.get(path).is_some_and(|granted| granted.allowed.covers(&asked.allowed))
         };
         let keeps = |(path, _): (&FieldPath, &FieldRule)| other.0.get(path).is_some_and(|asked| asked.required);
-        other.0.iter().all(holds) && self.0.iter().filter(|(_, granted)| granted.required).all(keeps)
+        other.0.iter().all(holds)
+            && self.0.iter().filter(|(_, granted)| granted.required).all(keeps)
+            && self.0.keys().all(|path| !other.passes_over(path))
+    }
+
+    /// Whether a field is of any name here that `path` names: a rule of its own for that name is then not kept.
+    fn passes_over(&self, path: &FieldPath) -> bool {
+        let meets = |(one, other): (&Step, &Step)| one == other || *one == Step::AnyField || *other == Step::AnyField;
+        (0..path.0.len()).filter(|at| matches!(path.0.get(*at), Some(Step::Field(_)))).any(|at| {
+            let is_any = |own: &FieldPath| {
+                own.0.get(at) == Some(&Step::AnyField) && own.0.iter().zip(&path.0).take(at).all(meets)
+            };
+            let is_named = |own: &FieldPath| own.0.get(..=at) == path.0.get(..=at);
+            self.0.keys().any(is_any) && !self.0.keys().any(is_named)
+        })
     }
 }
 

@@ -70,6 +70,9 @@ fn a_rule_holds_what_is_narrower_and_nothing_else() {
         (r#"A = ["x", "y"]"#, r#"A = ["y"]"#),
         (r#"A = { name = "x/**" }"#, r#"A = ["x/y"]"#),
         (r#"A = "any""#, ""),
+        (r#""*" = "any", Id = { name = "app/**" }"#, r#""*" = "any", Id = { name = "app/db/**" }"#),
+        (r#""*" = "any", Id = { name = "app/**" }"#, r#"Id = { name = "app/**" }"#),
+        (r#""*.x" = "any", "m.y" = "any", "m.z" = "any""#, r#""*.x" = "any", "m.y" = "any""#),
     ] {
         assert!(holds(one, other), "{one} should hold {other}");
     }
@@ -84,6 +87,9 @@ fn a_rule_holds_what_is_narrower_and_nothing_else() {
         (r#"A = "integer""#, r#"A = "any""#),
         (r#"A = ["x"]"#, r#"A = ["x", "y"]"#),
         (r#"A = "any""#, r#""A[]" = "any""#),
+        (r#""*" = "any", Id = { name = "app/**" }"#, r#""*" = "any""#),
+        (r#""m.*" = "any", "m.x" = "integer""#, r#""m.*" = "any""#),
+        (r#""*.x" = "any", "m.y" = "any""#, r#""*.x" = "any""#),
     ] {
         assert!(!holds(one, other), "{one} should not hold {other}");
     }
