@@ -2,6 +2,7 @@
 //!
 //! The source of each fact is the D-Bus Specification, "Server Addresses", "Authentication Protocol" and "Message Format".
 
+use std::collections::VecDeque;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -18,6 +19,9 @@ const LONGEST_LINE: usize = 1 << 10;
 /// How many messages that were not asked for are passed over.
 const MOST_OTHERS: usize = 512;
 
+/// How many signals that came before somebody waited for them are kept, the newest.
+const MOST_EARLY: usize = 16;
+
 /// The kinds of message.
 const CALL: u8 = 1;
 const ANSWER: u8 = 2;
@@ -31,6 +35,8 @@ pub(super) struct Bus {
     serial: u32,
     until: Instant,
     patience: Duration,
+    /// Signals that came while something else was waited for: a question may be answered before its call is.
+    early: VecDeque<Message>,
 }
 
 /// Whom a call is for, and what it is.
@@ -100,6 +106,16 @@ fn unescaped(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+impl std::fmt::Display for Socket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = match self {
+            Self::Path(path) => path.display().to_string(),
+            Self::Abstract(name) => format!("@{name}"),
+        };
+        write!(f, "`{}`", forge_core::manifest::printable(&name))
+    }
+}
+
 impl Socket {
     fn connect(&self) -> std::io::Result<UnixStream> {
         match self {
@@ -115,14 +131,41 @@ impl Socket {
     }
 }
 
+/// The connection, and the number of the user who listens at its other end.
+///
+/// The system says who that is (`SO_PEERCRED` of unix(7), `getpeereid` elsewhere), and nobody can say otherwise.
+fn identified(stream: UnixStream) -> std::io::Result<(UnixStream, u32)> {
+    // The standard library does not ask for it yet, and tokio's stream does, which wants a runtime around it.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let _entered = runtime.enter();
+    stream.set_nonblocking(true)?;
+    let stream = tokio::net::UnixStream::from_std(stream)?;
+    let user = stream.peer_cred()?.uid();
+    let stream = stream.into_std()?;
+    stream.set_nonblocking(false)?;
+    Ok((stream, user))
+}
+
+/// Whether a listener may see a key of `user`: that user's own processes could ask for it as well, and so could root's.
+fn is_trusted(listener: u32, user: u32) -> bool {
+    listener == user || listener == 0
+}
+
 impl Bus {
     /// Connects to the first of these sockets that answers, and logs in as the user of this process.
     pub(super) fn open(sockets: &[Socket], user: u32, patience: Duration) -> Result<Self, Trouble> {
         let mut last = None;
         for socket in sockets {
-            match socket.connect() {
-                Ok(stream) => {
-                    let mut bus = Self { stream, serial: 0, until: Instant::now() + patience, patience };
+            match socket.connect().and_then(identified) {
+                // An address may outlive its session, and another user may have taken the socket's name since.
+                Ok((_, listener)) if !is_trusted(listener, user) => {
+                    return Err(Trouble::Unreachable(format!(
+                        "the session bus at {socket} belongs to another user (number {listener})"
+                    )));
+                }
+                Ok((stream, _)) => {
+                    let until = Instant::now() + patience;
+                    let mut bus = Self { stream, serial: 0, until, patience, early: VecDeque::new() };
                     bus.log_in(user)?;
                     let bus_itself = "org.freedesktop.DBus";
                     let (destination, path) = (bus_itself, "/org/freedesktop/DBus");
@@ -247,9 +290,13 @@ impl Bus {
         })
     }
 
-    /// Waits for a signal of this object.
+    /// Waits for a signal of this object, unless it has come already.
     pub(super) fn signal(&mut self, path: &str, name: &str) -> Result<Message, Trouble> {
-        self.wait(|message| message.kind == SIGNAL && message.path == path && message.name == name)
+        let is_it = |message: &Message| message.kind == SIGNAL && message.path == path && message.name == name;
+        match self.early.iter().position(is_it).and_then(|at| self.early.remove(at)) {
+            Some(message) => Ok(message),
+            None => self.wait(is_it),
+        }
     }
 
     fn wait(&mut self, is_it: impl Fn(&Message) -> bool) -> Result<Message, Trouble> {
@@ -257,6 +304,13 @@ impl Bus {
             let message = self.next()?;
             if is_it(&message) {
                 return Ok(message);
+            }
+            if message.kind == SIGNAL {
+                // Whoever floods the bus makes us forget and wait, and not grow.
+                if self.early.len() == MOST_EARLY {
+                    self.early.pop_front();
+                }
+                self.early.push_back(message);
             }
         }
         Err(Trouble::Malformed("very much that was not asked for"))

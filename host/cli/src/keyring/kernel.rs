@@ -31,10 +31,13 @@ pub(super) fn find(id: &str) -> Option<SealingKey> {
 
 /// Keeps a key for a while, where that is possible.
 pub(super) fn keep(key: &SealingKey) {
-    let kept = ring().and_then(|ring| ring.add_key(&description(&key.id()), "nothing yet")).and_then(|place| {
+    let kept = ring().and_then(|ring| {
+        let place = ring.add_key(&description(&key.id()), "nothing yet")?;
         // The bytes come last: whatever stops this before, nothing is left that is open to others or stays for ever.
-        guard(&place)?;
-        place.update(key.expose())
+        guard(&place).and_then(|()| place.update(key.expose())).inspect_err(|_| {
+            // A place without its guard and its bytes would stay, and what is found there later would be no key.
+            ring.unlink_key(place).unwrap_or_default();
+        })
     });
     if let Err(error) = kept {
         tracing::info!("the kernel's keyring does not keep the sealing key: {error}");

@@ -41,6 +41,25 @@ fn bus(answer: impl FnOnce(u32) -> Vec<u8> + Send + 'static) -> Result<Bus, Trou
     opened
 }
 
+/// A signal of this object, with another name where it has one.
+fn signal(path: &str, name: &str) -> Vec<u8> {
+    let mut writer = Writer::new();
+    for byte in [b'l', SIGNAL, 0, 1] {
+        writer.byte(byte);
+    }
+    writer.number(0);
+    writer.number(1);
+    writer.list(8, |head| {
+        for (field, kind, text) in [(1, "o", path), (3, "s", name)] {
+            head.align(8);
+            head.byte(field);
+            head.variant(kind, |head| head.text(text));
+        }
+    });
+    writer.align(8);
+    writer.bytes().to_vec()
+}
+
 /// A message of this kind that answers a call, with an error's name where it has one.
 fn message(kind: u8, answers: u32, error: &str) -> Vec<u8> {
     let mut writer = Writer::new();
@@ -66,6 +85,44 @@ fn message(kind: u8, answers: u32, error: &str) -> Vec<u8> {
 fn an_answer_is_taken_after_others_that_were_not_asked_for() {
     let opened = bus(|serial| [message(SIGNAL, 0, ""), message(ANSWER, 99, ""), message(ANSWER, serial, "")].concat());
     assert!(opened.is_ok(), "{opened:?}");
+}
+
+#[test]
+fn a_signal_that_came_before_the_answer_is_found_and_one_of_another_object_is_not() {
+    let answer = |serial| [signal("/question", "Completed"), message(ANSWER, serial, "")].concat();
+    let mut opened = bus(answer).unwrap();
+    assert!(opened.signal("/question", "Completed").is_ok());
+    opened.extend(Duration::from_millis(50));
+    assert!(matches!(opened.signal("/question", "Completed").unwrap_err(), Trouble::Timeout(_)), "it came once");
+    let mut opened = bus(answer).unwrap();
+    opened.extend(Duration::from_millis(50));
+    assert!(matches!(opened.signal("/other", "Completed").unwrap_err(), Trouble::Timeout(_)));
+}
+
+#[test]
+fn signals_that_nobody_waits_for_are_kept_up_to_a_bound_and_the_newest_win() {
+    let mut opened = bus(|serial| {
+        let others = signal("/other", "Changed").repeat(MOST_OTHERS / 2);
+        [signal("/first", "Completed"), others, signal("/last", "Completed"), message(ANSWER, serial, "")].concat()
+    })
+    .unwrap();
+    assert_eq!(opened.early.len(), MOST_EARLY);
+    assert!(opened.signal("/last", "Completed").is_ok());
+}
+
+#[test]
+fn a_listener_of_another_user_than_this_one_and_root_is_not_trusted() {
+    for (listener, user, is) in [(1000, 1000, true), (0, 1000, true), (1001, 1000, false), (1000, 0, false)] {
+        assert_eq!(is_trusted(listener, user), is, "{listener} for {user}");
+    }
+    let (near, _far) = UnixStream::pair().unwrap();
+    let (mut near, listener) = identified(near).unwrap();
+    assert_eq!(listener, crate::environment::user_number());
+    // It waits again, as it did before it was asked.
+    near.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    let started = Instant::now();
+    assert!(near.read(&mut [0]).is_err());
+    assert!(started.elapsed() >= Duration::from_millis(100));
 }
 
 #[test]
