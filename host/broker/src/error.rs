@@ -131,6 +131,9 @@ pub enum Error {
         /// What is wrong with it.
         what: Unwrapping,
     },
+    /// What keeps tokens between commands can't be used now, and what would be spent without it has one use.
+    #[error("{}", .0.what)]
+    Kept(forge_core::provider::Failure),
     /// The server can't answer the login now.
     #[error("`{origin}` answered {status} to the {what} of `{kind}`")]
     Unavailable {
@@ -189,6 +192,7 @@ impl Error {
             Self::Unreachable { .. } | Self::Unavailable { .. } => Kind::Unavailable,
             Self::Timeout { .. } => Kind::Timeout,
             Self::Protocol { .. } => Kind::Upstream,
+            Self::Kept(failure) => failure.kind,
         }
     }
 
@@ -219,6 +223,7 @@ impl Error {
             }
             Self::ClientCertificate(fault) => fault.hint(),
             Self::Unreachable { origin, cause } => return cause.hint(origin),
+            Self::Kept(failure) => return failure.hint.clone(),
             Self::Timeout { .. } => SLOW.to_owned(),
             Self::Network { .. } => "add the provider again if its server has moved to another network".to_owned(),
             Self::Unavailable { status: 503, .. } => "the server may be sealed or starting; try again later".to_owned(),

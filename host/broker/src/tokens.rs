@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forge_core::grant::Grant;
+use forge_core::provider::Failure;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
+
+use crate::Error;
 
 /// How long a login waits for the one of another process: longer than a login takes, and no reason to hang behind a
 /// process that was stopped.
@@ -20,8 +23,17 @@ pub type Turn = Box<dyn Send>;
 /// one to save wins, and nobody may ever load half an entry.
 pub trait Tokens: Send + Sync {
     /// The entry that was saved last under this very `binding`, a digest of the grant's credential; `None` if there is
-    /// none, or one that can't be opened.
-    fn load(&self, binding: &str) -> Option<Zeroizing<Vec<u8>>>;
+    /// none, or one that will never open.
+    ///
+    /// # Errors
+    /// There is one, and it can't be opened now: what it holds may be all that a secret of one use bought.
+    fn load(&self, binding: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Failure>;
+
+    /// Whether an entry could be saved now, asked before something is spent that can't be had again.
+    ///
+    /// # Errors
+    /// What stands in the way, such as a keyring that is locked.
+    fn is_ready(&self) -> Result<(), Failure>;
 
     /// Saves an entry in place of any other. One that can't be saved is lost, and costs the next process a login.
     fn save(&self, binding: &str, entry: &[u8]);
@@ -66,8 +78,20 @@ impl GrantTokens {
         }
     }
 
-    pub(crate) fn load(&self) -> Option<Zeroizing<Vec<u8>>> {
-        self.tokens.load(&self.binding)
+    /// What is kept.
+    ///
+    /// # Errors
+    /// As [`Tokens::load`].
+    pub(crate) fn load(&self) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        self.tokens.load(&self.binding).map_err(Error::Kept)
+    }
+
+    /// Whether something could be kept now.
+    ///
+    /// # Errors
+    /// As [`Tokens::is_ready`].
+    pub(crate) fn is_ready(&self) -> Result<(), Error> {
+        self.tokens.is_ready().map_err(Error::Kept)
     }
 
     pub(crate) fn save(&self, entry: &[u8]) {

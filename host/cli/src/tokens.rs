@@ -7,7 +7,6 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use forge_broker::{Logins, Tokens, Turn};
-use forge_core::Kind;
 use forge_core::grant::Grant;
 use forge_core::home::{self, Home};
 use forge_core::provider::Failure;
@@ -88,15 +87,6 @@ impl TokenFile {
         }
     }
 
-    fn opened(&self, binding: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
-        let Some(sealed) = home::read_private(&self.path(), LONGEST)? else { return Ok(None) };
-        let place = format!("{}/{binding}", self.provider);
-        // A key that can't be had now says nothing against what it sealed.
-        let key = self.home.sealing_key();
-        let key = key.map_err(|error| Failure::new(Kind::Unavailable, error.to_string()))?;
-        Ok(Some(key.open(in_place(&place), &sealed)?.0))
-    }
-
     fn sealed(&self, binding: &str, entry: &[u8]) -> Result<(), Failure> {
         let place = format!("{}/{binding}", self.provider);
         let sealed = self.home.sealing_key()?.seal(in_place(&place), 1, entry)?;
@@ -119,21 +109,29 @@ fn in_place(path: &str) -> Place<'_> {
 }
 
 impl Tokens for TokenFile {
-    fn load(&self, binding: &str) -> Option<Zeroizing<Vec<u8>>> {
-        match self.opened(binding) {
-            Ok(entry) => entry,
-            Err(failure) => {
-                tracing::info!("the kept token of `{}` is of no use: {}", self.provider, failure.what);
-                // Of another grant, edited, or sealed by a key that is gone: of no use to anybody. A file that can't be
-                // read just now may hold the only thing that a one-time secret bought.
-                if failure.kind == Kind::Integrity
-                    && let Err(error) = remove(&self.path())
-                {
+    fn load(&self, binding: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+        // A file that can't be read just now, or whose key can't be had, may hold the only thing that a one-time secret
+        // bought.
+        let Some(sealed) = home::read_private(&self.path(), LONGEST)? else { return Ok(None) };
+        let key = self.home.sealing_key().inspect_err(|error| {
+            tracing::info!("the kept token of `{}` can't be opened now: {error}", self.provider);
+        })?;
+        let place = format!("{}/{binding}", self.provider);
+        match key.open(in_place(&place), &sealed) {
+            Ok((entry, _)) => Ok(Some(entry)),
+            // Of another grant, edited, or sealed by a key that is gone: of no use to anybody.
+            Err(error) => {
+                tracing::info!("the kept token of `{}` is of no use: {error}", self.provider);
+                if let Err(error) = remove(&self.path()) {
                     tracing::warn!("{error}");
                 }
-                None
+                Ok(None)
             }
         }
+    }
+
+    fn is_ready(&self) -> Result<(), Failure> {
+        Ok(self.home.sealing_key().map(drop)?)
     }
 
     fn save(&self, binding: &str, entry: &[u8]) {
@@ -172,15 +170,31 @@ mod tests {
     #[test]
     fn an_entry_is_sealed_private_and_opens_under_its_own_binding_alone() {
         let (_directory, file) = file();
-        assert!(file.load("one").is_none());
+        assert!(file.load("one").unwrap().is_none());
         file.save("one", b"s.canary-token");
-        assert_eq!(file.load("one").unwrap().as_slice(), b"s.canary-token");
+        assert_eq!(file.load("one").unwrap().unwrap().as_slice(), b"s.canary-token");
         let bytes = std::fs::read(file.path()).unwrap();
         assert!(!bytes.windows(8).any(|window| window == b"s.canary"));
         assert_eq!(file.path().metadata().unwrap().permissions().mode() & 0o777, 0o600);
         // A grant that was changed drops what another one kept.
-        assert!(file.load("two").is_none());
+        assert!(file.load("two").unwrap().is_none());
         assert!(!file.path().exists());
+    }
+
+    #[test]
+    fn an_entry_whose_key_can_not_be_had_now_is_an_error_and_stays() {
+        let (_directory, file) = file();
+        file.save("one", b"s.canary-token");
+        let key = std::fs::read(file.home.sealing_key_file()).unwrap();
+        let marker = b"{\"schema_version\":1,\"kept_in\":\"secret-service\",\"key_id\":\"0123456789abcdef\"}";
+        home::write(&file.home.sealing_key_file(), marker).unwrap();
+        let failure = file.load("one").unwrap_err();
+        assert_eq!(failure.kind, forge_core::Kind::Unavailable);
+        assert_eq!(file.is_ready().unwrap_err().what, failure.what);
+        assert!(file.path().exists());
+        home::write(&file.home.sealing_key_file(), &key).unwrap();
+        assert!(file.is_ready().is_ok());
+        assert_eq!(file.load("one").unwrap().unwrap().as_slice(), b"s.canary-token");
     }
 
     #[test]
@@ -189,8 +203,8 @@ mod tests {
         file.save("one", b"s.canary-token");
         let other = TokenFile::new(&file.home, "other");
         std::fs::copy(file.path(), other.path()).unwrap();
-        assert!(other.load("one").is_none());
-        assert!(file.load("one").is_some());
+        assert!(other.load("one").unwrap().is_none());
+        assert!(file.load("one").unwrap().is_some());
     }
 
     #[test]
@@ -215,7 +229,7 @@ mod tests {
                 scope.spawn(move || (0..20).for_each(|_| file.save("one", &[writer; 4096])));
             }
             for _ in 0..50 {
-                let entry = file.load("one").unwrap();
+                let entry = file.load("one").unwrap().unwrap();
                 assert!(entry.len() == 4096 && entry.iter().all(|byte| Some(byte) == entry.first()));
             }
         });

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use forge_broker::{Egress, Options, Refusal, Tokens, Turn};
 use forge_core::grant::Grant;
+use forge_core::provider::Failure;
 use zeroize::Zeroizing;
 
 use crate::server::{Seen, Server, answer};
@@ -32,9 +33,13 @@ impl Shelf {
 }
 
 impl Tokens for Shelf {
-    fn load(&self, binding: &str) -> Option<Zeroizing<Vec<u8>>> {
+    fn load(&self, binding: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
         let held = self.0.lock().unwrap();
-        held.as_ref().filter(|(known, _)| known == binding).map(|(_, bytes)| bytes.clone().into())
+        Ok(held.as_ref().filter(|(known, _)| known == binding).map(|(_, bytes)| bytes.clone().into()))
+    }
+
+    fn is_ready(&self) -> Result<(), Failure> {
+        Ok(())
     }
 
     fn save(&self, binding: &str, entry: &[u8]) {

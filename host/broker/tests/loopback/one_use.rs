@@ -3,9 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use forge_broker::{Egress, Options, Refusal, Tokens, Turn};
+use forge_broker::{Egress, Options, Refusal, Tokens, Turn, Verdict};
+use forge_core::Kind;
 use forge_core::grant::Grant;
 use forge_core::manifest::LimitsAsk;
+use forge_core::provider::Failure;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
@@ -18,11 +20,15 @@ const UNWRAPPED: [(&str, &str); 3] = [("method", "approle"), ("role-id", "env:RO
 
 const TOKEN: &str = r#"{"auth":{"client_token":"s.token-of-one-use","lease_duration":3600}}"#;
 
-/// One entry in memory, and whether a process has its turn.
+/// One entry in memory, whether a process has its turn, and whether the keyring behind it is locked.
 #[derive(Clone, Default)]
-struct Shelf(Arc<Mutex<Option<Vec<u8>>>>, Arc<Mutex<bool>>);
+struct Shelf(Arc<Mutex<Option<Vec<u8>>>>, Arc<Mutex<bool>>, Arc<Mutex<bool>>);
 
 impl Shelf {
+    fn lock(&self, is_locked: bool) {
+        *self.2.lock().unwrap() = is_locked;
+    }
+
     fn text(&self) -> String {
         self.0.lock().unwrap().as_ref().map(|bytes| String::from_utf8(bytes.clone()).unwrap()).unwrap_or_default()
     }
@@ -37,12 +43,22 @@ impl Drop for Ends {
 }
 
 impl Tokens for Shelf {
-    fn load(&self, _: &str) -> Option<Zeroizing<Vec<u8>>> {
-        self.0.lock().unwrap().clone().map(Zeroizing::new)
+    fn load(&self, _: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+        let entry = self.0.lock().unwrap().clone().map(Zeroizing::new);
+        if entry.is_some() { self.is_ready().map(|()| entry) } else { Ok(None) }
+    }
+
+    fn is_ready(&self) -> Result<(), Failure> {
+        match *self.2.lock().unwrap() {
+            true => Err(Failure::new(Kind::Unauthenticated, "the keyring is locked").with_hint("unlock it")),
+            false => Ok(()),
+        }
     }
 
     fn save(&self, _: &str, entry: &[u8]) {
-        *self.0.lock().unwrap() = Some(entry.to_vec());
+        if !*self.2.lock().unwrap() {
+            *self.0.lock().unwrap() = Some(entry.to_vec());
+        }
     }
 
     fn turn(&self) -> Option<Turn> {
@@ -215,4 +231,53 @@ async fn two_processes_that_log_in_for_the_first_time_share_one_login() {
     };
     let (one, other, ()) = tokio::join!(read(&grant, &shelf, &origin), read(&grant, &shelf, &origin), others);
     assert_eq!((one, other, count(&server, "/login")), (Ok(200), Ok(200), 1));
+}
+
+/// What a process is told when the keyring is locked.
+async fn told(grant: &Grant, shelf: &Shelf, origin: &str) -> Verdict {
+    let (egress, _) = process(grant, shelf);
+    let call = egress.call();
+    assert!(call.send(get(origin, "/v1/secret/x")).await.is_err());
+    call.verdict().unwrap()
+}
+
+#[tokio::test]
+async fn a_wrapped_secret_is_not_opened_while_nothing_could_keep_what_it_holds() {
+    let server = start(Login::statuses(&[])).await;
+    let (shelf, origin) = (Shelf::default(), server.origin.clone());
+    let grant = with_credential(&origin, "vault-token", &WRAPPED);
+    shelf.lock(true);
+    let failure = told(&grant, &shelf, &origin).await;
+    assert_eq!((failure.kind, failure.what.as_str()), (Kind::Unauthenticated, "the keyring is locked"));
+    assert_eq!(failure.hint.as_deref(), Some("unlock it"));
+    assert_eq!(count(&server, ""), 0, "something was asked of the server");
+    shelf.lock(false);
+    assert_eq!(read(&grant, &shelf, &origin).await, Ok(200));
+    assert_eq!((count(&server, "/unwrap"), count(&server, "/login")), (1, 1));
+}
+
+#[tokio::test]
+async fn a_kept_token_that_can_not_be_opened_now_raises_no_alarm_and_is_used_later() {
+    let server = start(Login::statuses(&[])).await;
+    let (shelf, origin) = (Shelf::default(), server.origin.clone());
+    let grant = with_credential(&origin, "vault-token", &WRAPPED);
+    assert_eq!(read(&grant, &shelf, &origin).await, Ok(200));
+    let asked = count(&server, "");
+    shelf.lock(true);
+    assert_eq!(told(&grant, &shelf, &origin).await.what, "the keyring is locked");
+    assert_eq!(count(&server, ""), asked);
+    shelf.lock(false);
+    assert_eq!(read(&grant, &shelf, &origin).await, Ok(200));
+    assert_eq!((count(&server, "/unwrap"), count(&server, "/login")), (1, 1));
+}
+
+#[tokio::test]
+async fn a_login_that_can_be_done_again_is_done_while_the_keyring_is_locked() {
+    let server = start(Login::statuses(&[])).await;
+    let (shelf, origin) = (Shelf::default(), server.origin.clone());
+    let grant = with_credential(&origin, "vault-token", &UNWRAPPED);
+    assert_eq!(read(&grant, &shelf, &origin).await, Ok(200));
+    shelf.lock(true);
+    assert_eq!(read(&grant, &shelf, &origin).await, Ok(200));
+    assert_eq!(count(&server, "/login"), 2);
 }

@@ -64,7 +64,12 @@ impl Login {
         let edition = last.as_ref().map_or(1, |got| got.edition.saturating_add(1));
         let turn = self.turn().await;
         // Whoever had the turn before has left what it got.
-        if let Some(mut got) = self.way.kept(edition, None).await?.filter(|got| !got.is_due()) {
+        let kept = match self.way.kept(edition, None).await {
+            // What this process has still lives, whether the file of it opens now or not.
+            Err(Error::Kept(_)) if last.as_ref().is_some_and(|got| !got.is_over()) => None,
+            kept => kept?,
+        };
+        if let Some(mut got) = kept.filter(|got| !got.is_due()) {
             if let Some(known) = last.as_ref().filter(|known| known.is(&got.token)) {
                 got.edition = known.edition;
             }
@@ -207,7 +212,7 @@ impl Way {
     async fn request(&self, errand: &Errand<'_>) -> Result<Request, Error> {
         let own = || self.means.wrapped().and_then(|wrapped| wrapped.own().0);
         let before = own();
-        let request = self.means.request(&self.endpoint, errand).await;
+        let request = self.means.request(&self.endpoint, self.tokens.as_ref(), errand).await;
         if own() != before {
             self.keep(None, Vec::new());
         }
@@ -229,11 +234,15 @@ impl Way {
     /// The token that another process keeps, unless it is the refused one, it is another login's, or it counts no more.
     ///
     /// # Errors
-    /// A source that is there and can't be read: whoever emptied it does not want its token used.
+    /// A source that is there and can't be read: whoever emptied it does not want its token used. And, of a login with
+    /// a wrapped secret, a token that is there and can't be opened now: another login would find its secret spent.
     async fn kept(&self, edition: u64, refused: Option<&SecretString>) -> Result<Option<Got>, Error> {
-        let Some(kept) = self.tokens.as_ref().and_then(GrantTokens::load).and_then(|bytes| Kept::parse(&bytes)) else {
-            return Ok(None);
+        let loaded = match self.tokens.as_ref().map_or(Ok(None), GrantTokens::load) {
+            // Another login replaces it.
+            Err(_) if self.means.wrapped().is_none() => None,
+            loaded => loaded?,
         };
+        let Some(kept) = loaded.and_then(|bytes| Kept::parse(&bytes)) else { return Ok(None) };
         if let (Some(wrapped), Some(print)) = (self.means.wrapped(), &kept.opened) {
             wrapped.was_opened(print, kept.unwrapped.clone());
         }

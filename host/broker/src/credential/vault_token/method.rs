@@ -14,6 +14,7 @@ use super::wire::Server;
 use super::wrapped::Wrapped;
 use crate::credential::held::{Held, Reading};
 use crate::credential::{Errand, Parameters};
+use crate::tokens::GrantTokens;
 use crate::{Error, Sources};
 
 /// A way to log in. Its auth method is mounted under its own name, unless `mount` says otherwise.
@@ -163,8 +164,14 @@ impl Means {
         self.parts.iter().find_map(|(_, part)| if let Part::Wrapped(wrapped) = part { Some(wrapped) } else { None })
     }
 
-    /// The request, with sources that are read now if they never were, and a wrapped secret that is opened once.
-    pub(super) async fn request(&self, endpoint: &Server, errand: &Errand<'_>) -> Result<Request, Error> {
+    /// The request, with sources that are read now if they never were, and a wrapped secret that is opened once, and
+    /// only if `tokens` can keep what it holds.
+    pub(super) async fn request(
+        &self,
+        endpoint: &Server,
+        tokens: Option<&GrantTokens>,
+        errand: &Errand<'_>,
+    ) -> Result<Request, Error> {
         let mut fields: Vec<(&str, SecretString)> = Vec::new();
         let mut readings = Vec::new();
         for (name, part) in &self.parts {
@@ -176,7 +183,7 @@ impl Means {
                     reading.text.clone()
                 }
                 Part::Wrapped(wrapped) => {
-                    let (reading, secret) = wrapped.open(endpoint, errand).await?;
+                    let (reading, secret) = wrapped.open(endpoint, tokens, errand).await?;
                     readings.push(reading);
                     secret
                 }

@@ -12,6 +12,7 @@ use crate::Error;
 use crate::credential::Errand;
 use crate::credential::held::{Held, Reading};
 use crate::error::Unwrapping;
+use crate::tokens::GrantTokens;
 
 /// A wrapping token at its source, and what it held.
 pub(super) struct Wrapped {
@@ -70,6 +71,7 @@ impl Wrapped {
     pub(super) async fn open(
         &self,
         server: &Server,
+        tokens: Option<&GrantTokens>,
         errand: &Errand<'_>,
     ) -> Result<(Arc<Reading>, SecretString), Error> {
         let (reading, _) = self.held.read().await?;
@@ -79,6 +81,8 @@ impl Wrapped {
             let secret = opened.secret.clone().ok_or_else(|| refuse(Unwrapping::Own))?;
             return Ok((reading, secret));
         }
+        // Opened without a place for what it holds, the secret would end with this process.
+        tokens.map_or(Ok(()), GrantTokens::is_ready)?;
         let spent = |error| if let Error::Rejected { .. } = error { refuse(Unwrapping::Spent) } else { error };
         let path = server.wrapped_at(&reading.text, errand).await.map_err(spent)?;
         if !self.is_expected(&path, server) {
