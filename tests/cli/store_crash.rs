@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -173,21 +174,34 @@ fn what_a_dead_writer_left_is_in_nobodys_way_and_goes_with_the_next_write() {
 
 /// The calls of a write that put something on the disk, in order, by the paths that strace shows.
 fn traced(world: &World, name: &str, value: &str) -> Vec<String> {
+    traced_below(world, "STORE", &world.data().join("store"), &["secret", "set", name], value)
+}
+
+/// The calls of a command, with `shown` in the place of `folder`, outside of which nothing counts.
+fn traced_below(world: &World, shown: &str, folder: &Path, arguments: &[&str], value: &str) -> Vec<String> {
     let trace = world.path("trace");
     let mut command = Command::new("strace");
-    command.args(["-f", "-y", "-s", "200", "-e", "trace=fsync,rename,renameat,renameat2,unlinkat,mkdirat,write", "-o"]);
-    command.arg(&trace).arg(program()).args(["--json", "secret", "set", name]).env("HOME", world.home());
+    command.args([
+        "-f",
+        "-y",
+        "-s",
+        "200",
+        "-e",
+        "trace=fsync,rename,renameat,renameat2,link,linkat,unlinkat,mkdir,mkdirat,write",
+        "-o",
+    ]);
+    command.arg(&trace).arg(program()).arg("--json").args(arguments).env("HOME", world.home());
     command.env_remove("XDG_DATA_HOME").env_remove("XDG_CONFIG_HOME").env_remove("XDG_CACHE_HOME");
+    command.env_remove("DBUS_SESSION_BUS_ADDRESS").env_remove("XDG_RUNTIME_DIR");
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(value.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let store = world.data().join("store");
-    let store = store.to_str().unwrap();
+    let folder = folder.to_str().unwrap();
     let text = std::fs::read_to_string(trace).unwrap();
     let done = text.lines().filter(|line| line.ends_with(" = 0") || line.contains("write(1<"));
-    let of_store = |line: &&str| line.contains(store) || line.contains("write(1<");
-    done.filter(of_store).map(|line| line.replace(store, "STORE")).map(|line| shortened(&line)).collect()
+    let of_folder = |line: &&str| line.contains(folder) || line.contains("write(1<");
+    done.filter(of_folder).map(|line| line.replace(folder, shown)).map(|line| shortened(&line)).collect()
 }
 
 /// `fsync STORE/.forge-new`, `rename .forge-new TO`, or `acknowledge`.
@@ -198,7 +212,8 @@ fn shortened(line: &str) -> String {
         _ if line.contains("write(1<") => "acknowledge".to_owned(),
         _ if line.contains(" fsync(") => format!("fsync {place}"),
         _ if line.contains(" rename") => format!("rename {}", quoted.join(" ")),
-        _ if line.contains(" mkdirat(") => format!("make {}", quoted.join(" ")),
+        _ if line.contains(" link") => format!("link {}", quoted.join(" ")),
+        _ if line.contains(" mkdir") => format!("make {}", quoted.join(" ")),
         _ => format!("remove {}", quoted.join(" ")),
     }
 }
@@ -230,5 +245,29 @@ fn a_write_is_on_the_disk_in_the_order_that_a_power_loss_needs_before_it_is_ackn
         for made in calls.iter().enumerate().filter(|(_, call)| call.starts_with("make")) {
             assert!(made.0 < head_written && calls[made.0 + 1].starts_with("fsync"), "{calls:#?}");
         }
+    }
+}
+
+#[test]
+fn the_sealing_key_is_on_the_disk_before_anything_that_it_sealed() {
+    let world = World::new();
+    let calls = traced_below(&world, "HOME", &world.home(), &["secret", "set", "a"], "x");
+    let at = |wanted: &dyn Fn(&str) -> bool, from: usize| {
+        let found = calls.iter().skip(from).position(|call| wanted(call));
+        from + found.unwrap_or_else(|| panic!("missing after call {from} of {calls:#?}"))
+    };
+    let data = world.data();
+    let data = format!("HOME/{}", data.strip_prefix(world.home()).unwrap().to_str().unwrap());
+    let made = at(&|call| call == format!("make {data}/keys"), 0);
+    let made = at(&|call| call == format!("fsync {data}"), made);
+    let linked = at(&|call| call.starts_with("link ") && call.ends_with("/keys/sealing.key"), made);
+    let folder = at(&|call| call == format!("fsync {data}/keys"), linked);
+    let first = calls.iter().position(|call| call.contains(".forge-store") || call.contains(".secret"));
+    assert!(Some(folder) < first, "{calls:#?}");
+    // Of each folder above it, too, the name is on the disk.
+    for (number, call) in calls.iter().enumerate().take(linked) {
+        let Some(path) = call.strip_prefix("make ").filter(|path| data.starts_with(*path)) else { continue };
+        let above = path.rsplit_once('/').unwrap().0;
+        assert!(at(&|call| call == format!("fsync {above}"), number) < linked, "{path}: {calls:#?}");
     }
 }

@@ -72,13 +72,21 @@ impl Home {
     }
 }
 
-/// Makes a directory and its parents, each of mode 0700 if it is new.
+/// Makes a directory and its parents, each of mode 0700 if it is new, so that they are there after a power loss as well.
 ///
 /// # Errors
 /// The system refuses.
 pub fn make_directory(path: &Path) -> Result<(), Error> {
+    let missing: Vec<&Path> = path.ancestors().take_while(|folder| !folder.exists()).collect();
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|error| Error::new("make the directory", path, error))
+    made.map_err(|error| Error::new("make the directory", path, error))?;
+    // A folder is on the disk once the one above it is, and from the top: what lies in one that is not there is lost.
+    for folder in missing.iter().rev() {
+        let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let synced = File::open(above).and_then(|above| above.sync_all());
+        synced.map_err(|error| Error::new("make the directory", folder, error))?;
+    }
+    Ok(())
 }
 
 /// Reads a file of at most `most` bytes; `None` if there is none.
@@ -168,7 +176,7 @@ pub fn write(path: &Path, content: &[u8]) -> Result<(), Error> {
     make_directory(directory)?;
     let temporary = write_temporary(directory, content).map_err(refuse)?;
     let renamed = fs::rename(&temporary, path).and_then(|()| File::open(directory)?.sync_all());
-    sweep(directory);
+    sweep(directory, LEFT);
     if renamed.is_err() {
         // The error that counts is the one above; a left-over temporary file is harmless.
         fs::remove_file(&temporary).unwrap_or_default();
@@ -176,9 +184,15 @@ pub fn write(path: &Path, content: &[u8]) -> Result<(), Error> {
     renamed.map_err(refuse)
 }
 
+/// Removes every temporary file of ours in a directory, whatever its age: for whoever knows that nobody is writing there,
+/// and that what a killed writer left must not stay.
+pub(crate) fn sweep_all(directory: &Path) {
+    sweep(directory, Duration::ZERO);
+}
+
 /// Removes temporary files of ours that a process left which was killed in the middle of a write. What can't be removed
 /// is in nobody's way, so a failure here is none of the write's.
-fn sweep(directory: &Path) {
+fn sweep(directory: &Path, left: Duration) {
     let ours = rustix::process::geteuid().as_raw();
     for entry in fs::read_dir(directory).into_iter().flatten().take(MOST_LOOKED_AT).flatten() {
         let name = entry.file_name();
@@ -190,7 +204,7 @@ fn sweep(directory: &Path) {
         }
         // Of the link itself, where it is one.
         let Ok(metadata) = entry.metadata() else { continue };
-        let is_left = metadata.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age >= LEFT));
+        let is_left = metadata.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age >= left));
         if metadata.is_file() && metadata.uid() == ours && is_left {
             fs::remove_file(entry.path()).unwrap_or_default();
         }
@@ -237,12 +251,16 @@ pub fn create(path: &Path, content: &[u8]) -> Result<bool, Error> {
     // A link fails where the name is taken, so the first of two processes wins and both read what it wrote.
     let linked = fs::hard_link(&temporary, path);
     fs::remove_file(&temporary).unwrap_or_default();
-    sweep(directory);
-    match linked {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(Error::new("make", path, error)),
-    }
+    sweep(directory, LEFT);
+    let is_first = match linked {
+        Ok(()) => true,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+        Err(error) => return Err(Error::new("make", path, error)),
+    };
+    // Whoever goes on relies on the file, whichever process made it: what a key seals must not outlive the key.
+    let synced = File::open(directory).and_then(|directory| directory.sync_all());
+    synced.map_err(|error| Error::new("make", path, error))?;
+    Ok(is_first)
 }
 
 fn read_secret_file(path: &Path) -> Result<Option<zeroize::Zeroizing<[u8; 32]>>, Error> {

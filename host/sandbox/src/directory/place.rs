@@ -1,9 +1,8 @@
 //! Where a grant leads: the store that is opened by its id and key, or the folder of a file, reached through no link.
 
-use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
 use cap_std::fs::Dir;
 use forge_core::Kind;
@@ -59,7 +58,7 @@ impl Directory {
             return without_links(path, is_made);
         }
         if is_made {
-            make_durably(path)?;
+            forge_core::home::make_directory(path).map_err(|error| io::Error::other(error.why))?;
         }
         Dir::open_ambient_dir(path, cap_std::ambient_authority())
     }
@@ -125,13 +124,3 @@ const STEP: OFlags = OFlags::PATH;
 /// macOS has no such thing.
 #[cfg(not(target_os = "linux"))]
 const STEP: OFlags = OFlags::RDONLY;
-
-/// Makes a directory and its parents so that they are there after a power loss as well.
-fn make_durably(path: &Path) -> io::Result<()> {
-    let missing: Vec<PathBuf> = path.ancestors().take_while(|folder| !folder.exists()).map(Path::to_owned).collect();
-    forge_core::home::make_directory(path).map_err(|error| io::Error::other(error.why))?;
-    for folder in missing.iter().rev() {
-        File::open(folder.parent().unwrap_or(Path::new("/")))?.sync_all()?;
-    }
-    Ok(())
-}
