@@ -18,7 +18,7 @@ use forge_core::home::Home;
 use forge_core::manifest::DirectoryMode;
 use forge_core::provider::{CallLog, SecretProvider as _};
 use forge_core::secret::PutOptions;
-use forge_sandbox::{Compiler, Directory, Doors, Found, Sandbox};
+use forge_sandbox::{Compiler, Directory, Doors, Found, Sandbox, Seal};
 use forge_tests::servers::openbao::{OpenBao, ROOT};
 use forge_tests::world::{World, program, root};
 use secrecy::SecretString;
@@ -203,7 +203,7 @@ fn fill(world: &World, size: usize) {
     });
     let grant: Grant = serde_json::from_value(grant).unwrap();
     let doors = Doors {
-        directory: Some(Directory::new(&directory, Some(home.sealing_key().unwrap()), "builtin:file".to_owned())),
+        directory: Some(Directory::new(&directory, Some(Seal::of(&home).unwrap()), "builtin:file".to_owned())),
         ..Doors::default()
     };
     let sandbox = Sandbox::start(&home, Compiler::new(program())).unwrap();

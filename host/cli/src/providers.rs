@@ -21,7 +21,7 @@ use forge_core::resolver::{Opened, Providers, Resolver, Target};
 use forge_core::setting::{self, Settings};
 use forge_core::trust;
 use forge_core::{Kind, field};
-use forge_sandbox::{Compiler, Directory, Doors, Environment, Found, Plugins, Provider, Sandbox};
+use forge_sandbox::{Compiler, Directory, Doors, Environment, Found, Plugins, Provider, Sandbox, Seal};
 use zeroize::Zeroizing;
 
 use crate::credential::{Answers, Reader};
@@ -225,7 +225,7 @@ impl Opener {
         if grant.provider != LOCAL {
             self.check_apart(grant, &directory)?;
         }
-        let key = if directory.sealed { Some(self.home.sealing_key()?) } else { None };
+        let seal = if directory.sealed { Some(Seal::of(&self.home)?) } else { None };
         // Sealed for the plugin: no other one opens the files, wherever somebody copies them.
         let owner = match &grant.plugin {
             PluginPin::Builtin(id) => format!("builtin:{id}"),
@@ -234,7 +234,7 @@ impl Opener {
                 None => format!("provider:{}", grant.provider),
             },
         };
-        let opened = Directory::new(&directory, key, owner);
+        let opened = Directory::new(&directory, seal, owner);
         // What was checked above is a path; it is opened through no link, so it is the place that was checked.
         Ok(if grant.project.is_some() { opened.without_links() } else { opened })
     }

@@ -113,15 +113,16 @@ impl Tokens for TokenFile {
         // A file that can't be read just now, or whose key can't be had, may hold the only thing that a one-time secret
         // bought.
         let Some(sealed) = home::read_private(&self.path(), LONGEST)? else { return Ok(None) };
-        let key = self.home.sealing_key().inspect_err(|error| {
+        let key = self.home.made_key().inspect_err(|error| {
             tracing::info!("the kept token of `{}` can't be opened now: {error}", self.provider);
         })?;
         let place = format!("{}/{binding}", self.provider);
-        match key.open(in_place(&place), &sealed) {
-            Ok((entry, _)) => Ok(Some(entry)),
+        match key.map(|key| key.open(in_place(&place), &sealed)) {
+            Some(Ok((entry, _))) => Ok(Some(entry)),
             // Of another grant, edited, or sealed by a key that is gone: of no use to anybody.
-            Err(error) => {
-                tracing::info!("the kept token of `{}` is of no use: {error}", self.provider);
+            broken => {
+                let why = broken.and_then(Result::err).map_or("its key is gone".to_owned(), |error| error.to_string());
+                tracing::info!("the kept token of `{}` is of no use: {why}", self.provider);
                 if let Err(error) = remove(&self.path()) {
                     tracing::warn!("{error}");
                 }

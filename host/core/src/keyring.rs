@@ -1,19 +1,26 @@
 //! Where the sealing key is: in a file of its own, or in a keyring that the file names.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::Kind;
+use crate::grant::Grant;
 use crate::home::{self, Home};
 use crate::manifest::printable;
-use crate::sealing::{self, SealingKey};
+use crate::sealing::{self, STORE_FILE, SealingKey};
 
 /// The version of the marker's format that this forge writes.
 const SCHEMA_VERSION: u32 = 1;
 
 /// The longest key file, in bytes: a key has 32, and a marker about a hundred.
 const LONGEST: u64 = 512;
+
+/// The longest grant, in bytes.
+const LONGEST_GRANT: u64 = 1 << 20;
+
+/// The most entries of a folder that are looked at before a key is made.
+const MOST: usize = 4096;
 
 /// What keeps keys outside of forge's files, behind a socket that this crate does not have.
 pub trait Keyring: std::fmt::Debug + Send + Sync {
@@ -124,12 +131,19 @@ pub enum Error {
         place: String,
     },
     /// The file is gone, and what it sealed is not: a new key would open none of it.
-    #[error("the sealing key's file `{}` is gone, and `{}` holds what it sealed", path.display(), sealed.display())]
+    #[error(
+        "the sealing key's file `{}` is gone, and `{}` holds {}",
+        path.display(),
+        sealed.display(),
+        if *is_empty { "the id of a store that it seals" } else { "what it sealed" }
+    )]
     Gone {
         /// The file of the key.
         path: PathBuf,
         /// Where sealed files are.
         sealed: PathBuf,
+        /// Whether the store has been made there and nothing else.
+        is_empty: bool,
     },
     /// The keyring does not give or take the key.
     #[error("{what} the sealing key `{id}`: {trouble}")]
@@ -163,7 +177,10 @@ impl Error {
             Self::File(_) | Self::Random(_) => None,
             Self::Damaged(_) => Some("put the file back from a backup".to_owned()),
             Self::Unknown { .. } => Some("a newer forge may know it".to_owned()),
-            Self::Gone { path, sealed } => Some(format!(
+            Self::Gone { sealed, is_empty: true, .. } => {
+                Some(format!("no secret is in it: remove the folder `{}` to begin anew", sealed.display()))
+            }
+            Self::Gone { path, sealed, is_empty: false } => Some(format!(
                 "put `{}` back from a backup; where there is none, move `{}` away to begin anew",
                 path.display(),
                 sealed.display()
@@ -211,6 +228,27 @@ impl Home {
         }
     }
 
+    /// The sealing key of this user, if it was made. Looking for it makes none: a read must not.
+    ///
+    /// # Errors
+    /// It can't be read, or its keyring does not give it.
+    pub fn made_key(&self) -> Result<Option<SealingKey>, Error> {
+        match self.key_file()? {
+            Some(KeyFile::Key(key)) => Ok(Some(key)),
+            Some(KeyFile::Marker(marker)) => self.kept(&marker).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The error of a place that holds what a key sealed which is nowhere.
+    pub fn key_is_gone(&self, sealed: &Path) -> Error {
+        let entries = std::fs::read_dir(sealed).into_iter().flatten().flatten();
+        // The store's id and lock, and temporary files of writers.
+        let is_none = |name: &[u8]| name.starts_with(b".forge-") || name.starts_with(b".new-");
+        let is_empty = entries.take(MOST).all(|entry| is_none(entry.file_name().as_encoded_bytes()));
+        Error::Gone { path: self.sealing_key_file(), sealed: sealed.to_owned(), is_empty }
+    }
+
     /// Where the sealing key is.
     ///
     /// # Errors
@@ -229,12 +267,17 @@ impl Home {
     /// The keyring does not take it, or the file can't be replaced; the file then still has it.
     pub fn move_key_to_keyring(&self) -> Result<(), Error> {
         let _lock = self.lock_keys()?;
-        let Some(KeyFile::Key(key)) = self.key_file()? else { return Ok(()) };
-        let id = key.id();
-        let tried = |trouble| Error::of("can't move", &id, trouble);
-        let keyring = self.keyring.as_ref().ok_or_else(|| tried(no_keyring()))?;
-        keyring.keep(&key).map_err(tried)?;
-        Ok(home::write(&self.sealing_key_file(), &marker(keyring.name(), &id))?)
+        let path = self.sealing_key_file();
+        if let Some(KeyFile::Key(key)) = self.key_file()? {
+            let id = key.id();
+            let tried = |trouble| Error::of("can't move", &id, trouble);
+            let keyring = self.keyring.as_ref().ok_or_else(|| tried(no_keyring()))?;
+            keyring.keep(&key).map_err(tried)?;
+            home::write(&path, &marker(keyring.name(), &id))?;
+        }
+        // A writer that was killed may have left the key's bytes beside its file, for whoever copies the disk.
+        home::sweep_all(path.parent().unwrap_or(&self.data));
+        Ok(())
     }
 
     /// Moves the key from the keyring into its file. Wherever it stops, one of both has the key.
@@ -243,11 +286,23 @@ impl Home {
     /// The keyring does not give it, or the file can't be replaced; the keyring then still has it.
     pub fn move_key_to_file(&self) -> Result<(), Error> {
         let _lock = self.lock_keys()?;
-        let Some(KeyFile::Marker(marker)) = self.key_file()? else { return Ok(()) };
-        let key = self.kept(&marker)?;
-        home::write(&self.sealing_key_file(), key.expose())?;
-        let forgotten = self.keyring.as_ref().map_or(Ok(()), |keyring| keyring.forget(&marker.key_id));
-        forgotten.map_err(|trouble| Error::of("the file has it, and the keyring still keeps", &marker.key_id, trouble))
+        let (id, was_there) = match self.key_file()? {
+            None => return Ok(()),
+            // The keyring may still have it, where an earlier move could not finish.
+            Some(KeyFile::Key(key)) => (key.id(), true),
+            Some(KeyFile::Marker(marker)) => {
+                let key = self.kept(&marker)?;
+                home::write(&self.sealing_key_file(), key.expose())?;
+                (marker.key_id, false)
+            }
+        };
+        match self.keyring.as_ref().map_or(Ok(()), |keyring| keyring.forget(&id)) {
+            // Of a machine without a keyring nobody says that it still keeps something.
+            Err(Trouble::Unreachable(_)) if was_there => Ok(()),
+            forgotten => {
+                forgotten.map_err(|trouble| Error::of("the file has it, and the keyring still keeps", &id, trouble))
+            }
+        }
     }
 
     /// Two that move the key at once could each remove what the other has just written.
@@ -290,14 +345,20 @@ impl Home {
         let path = self.sealing_key_file();
         if let Some(sealed) = self.sealed_before() {
             // Another command may have made the key, and sealed with it, since this one looked for it.
-            return self.made_key()?.ok_or(Error::Gone { path, sealed });
+            return self.made_key()?.ok_or_else(|| self.key_is_gone(&sealed));
         }
-        let key = SealingKey::generate().map_err(Error::Random)?;
+        let mut key = SealingKey::generate().map_err(Error::Random)?;
         let keyring = match &self.keyring {
             Some(keyring) if keyring.keep_new(&key).map_err(|t| Error::of("can't keep", &key.id(), t))? => {
                 Some(keyring)
             }
-            _ => None,
+            // A keyring that answered too late may have it all the same, and what is in two places is as open as the
+            // worse of both: the file gets a key of its own.
+            Some(_) => {
+                key = SealingKey::generate().map_err(Error::Random)?;
+                None
+            }
+            None => None,
         };
         let content = keyring.map(|keyring| zeroize::Zeroizing::new(marker(keyring.name(), &key.id())));
         let made = home::create(&path, content.as_ref().map_or(key.expose(), |content| content.as_slice()));
@@ -313,23 +374,34 @@ impl Home {
         self.made_key()?.ok_or(Error::File(vanished))
     }
 
-    /// The key, if it was made before.
-    fn made_key(&self) -> Result<Option<SealingKey>, Error> {
-        match self.key_file()? {
-            Some(KeyFile::Key(key)) => Ok(Some(key)),
-            Some(KeyFile::Marker(marker)) => self.kept(&marker).map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// A directory of forge's own in which something sealed lies. Tokens don't count: they can be had again.
+    /// A directory in which something sealed lies: one of forge's own, or one that a grant lends to a plugin. Tokens
+    /// don't count: they can be had again.
     fn sealed_before(&self) -> Option<PathBuf> {
+        let is_store = |directory: &PathBuf| directory.join(STORE_FILE).symlink_metadata().is_ok();
         let holds = |directory: &PathBuf| {
             let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-            // The store's own lock and id are there before its first secret.
-            entries.take(16).any(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."))
+            // The store's lock is there before its key, and its id comes after it.
+            is_store(directory) || entries.take(16).any(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."))
         };
-        [self.local_store(), self.data.join("credentials")].into_iter().find(holds)
+        let own = [self.local_store(), self.data.join("credentials")].into_iter().find(holds);
+        own.or_else(|| self.granted_stores().into_iter().find(is_store))
+    }
+
+    /// The sealed directories of all grants, the user's and the projects'. A grant that can't be read lends nothing.
+    fn granted_stores(&self) -> Vec<PathBuf> {
+        let within = |folder: PathBuf| {
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            entries.take(MOST).map(|entry| entry.path())
+        };
+        let grants = self.data.join("grants");
+        let files = within(grants.clone()).chain(within(grants.join("projects")).flat_map(within));
+        let json = files.filter(|file| file.extension().is_some_and(|extension| extension == "json"));
+        let grants = json.take(MOST).filter_map(|file| {
+            let text = home::read_private(&file, LONGEST_GRANT).ok()??;
+            serde_json::from_slice::<Grant>(&text).ok()
+        });
+        let sealed = grants.flat_map(|grant| grant.directories).filter(|directory| directory.sealed);
+        sealed.map(|directory| directory.path.into()).collect()
     }
 }
 

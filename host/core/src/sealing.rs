@@ -19,6 +19,9 @@ const HEAD: usize = 1 + 8 + 8;
 /// Bytes of a nonce.
 const NONCE: usize = 24;
 
+/// The file at the top of a sealed store: its random id (16 bytes), and the id of the key that seals it (8 bytes).
+pub const STORE_FILE: &str = ".forge-store";
+
 /// How many bytes sealing adds.
 pub const OVERHEAD: usize = HEAD + NONCE + 16;
 

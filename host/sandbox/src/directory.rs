@@ -4,6 +4,7 @@ mod file;
 mod listing;
 mod lock;
 mod place;
+mod seal;
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -13,19 +14,18 @@ use forge_core::Kind;
 use forge_core::grant::DirectoryGrant;
 use forge_core::manifest::DirectoryMode;
 use forge_core::provider::Failure;
-use forge_core::sealing::{self, Place, SealingKey};
+use forge_core::sealing::{self, Place, STORE_FILE};
 use zeroize::Zeroizing;
 
 pub(crate) use listing::Listed;
 pub(crate) use lock::Lock;
 use place::Open;
+pub use seal::Seal;
 
 /// The longest file, in bytes.
 pub(crate) const LONGEST: usize = 16 << 20;
 /// The longest path, in bytes.
 const LONGEST_PATH: usize = 2048;
-/// The file that holds the store's random id (16 bytes) and the id of the key that seals it (8 bytes).
-const STORE_FILE: &str = ".forge-store";
 /// The file whose lock a writer holds.
 const LOCK_FILE: &str = ".forge-lock";
 /// The one temporary file of a directory, at its top: who holds the lock knows where a dead process left its own.
@@ -41,7 +41,7 @@ pub struct Directory {
     is_writable: bool,
     /// Whether the way to the directory may lead through links.
     follows_links: bool,
-    key: Option<SealingKey>,
+    seal: Option<Seal>,
     owner: String,
     /// What a listing found when its first page was asked for, so that its other pages don't read the disk again.
     listing: Mutex<Option<listing::Snapshot>>,
@@ -59,8 +59,8 @@ struct Only {
 }
 
 impl Directory {
-    /// The directory or the file of a grant, sealed for `owner`. Nothing is opened yet.
-    pub fn new(grant: &DirectoryGrant, key: Option<SealingKey>, owner: String) -> Self {
+    /// The directory or the file of a grant, sealed for `owner` where there is a seal. Nothing is opened yet.
+    pub fn new(grant: &DirectoryGrant, seal: Option<Seal>, owner: String) -> Self {
         let path = Path::new(&grant.path);
         let only = grant.file.as_ref().map(|shown| Only::new(shown, path));
         let folder = if only.is_some() { path.parent().unwrap_or(Path::new("/")) } else { path };
@@ -71,7 +71,7 @@ impl Directory {
             // Whoever can rename folders on the way to a file, such as the next commit of a cloned repository, could
             // put a link there and have another file of the same name read and written.
             follows_links: grant.file.is_none(),
-            key,
+            seal,
             owner,
             listing: Mutex::default(),
         }
@@ -115,7 +115,8 @@ impl Directory {
         let path = self.path_of(path)?;
         let Some(open) = self.open()? else { return Ok(None) };
         let Some(content) = self.read_raw(&open.dir, path)? else { return Ok(None) };
-        let Some(key) = &self.key else { return Ok(Some(content)) };
+        let Some(seal) = &self.seal else { return Ok(Some(content)) };
+        let key = seal.of_store(Path::new(&self.path))?;
         let place = Place { owner: &self.owner, store: &open.store, path };
         let (content, _) = key.open(place, &content).map_err(|error| self.broken(path, error))?;
         Ok(Some(content))
@@ -134,7 +135,8 @@ impl Directory {
             return Err(Failure::new(Kind::TooLarge, format!("a file of a store has at most {} MiB", LONGEST >> 20)));
         }
         let Some(open) = self.open()? else { return Err(self.failure("write", path, "the directory is gone")) };
-        let Some(key) = &self.key else { return self.write_whole(&open.dir, path, content) };
+        let Some(seal) = &self.seal else { return self.write_whole(&open.dir, path, content) };
+        let key = seal.of_store(Path::new(&self.path))?;
         let before = self.read_raw(&open.dir, path)?;
         let generation = before.and_then(|sealed| sealing::generation(&sealed)).unwrap_or_default();
         let place = Place { owner: &self.owner, store: &open.store, path };

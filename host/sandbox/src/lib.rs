@@ -29,7 +29,7 @@ use wasmtime::component::Linker;
 
 pub use compiler::{COMPILE, Compiler, compile};
 pub use component::{CONTRACT, Component, digest, inspect};
-pub use directory::Directory;
+pub use directory::{Directory, Seal};
 pub use environment::Environment;
 pub use error::{Error, LONGEST_COMPONENT};
 pub use plugins::{Builtin, Found, Installed, Plugins, short};

@@ -125,7 +125,7 @@ impl Directory {
         let modified =
             metadata.modified().ok().and_then(|time| time.into_std().duration_since(std::time::UNIX_EPOCH).ok());
         let modified_at = modified.map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
-        let overhead = if self.key.is_some() { sealing::OVERHEAD as u64 } else { 0 };
+        let overhead = if self.seal.is_some() { sealing::OVERHEAD as u64 } else { 0 };
         Some(Listed { path: path.to_owned(), size: metadata.len().saturating_sub(overhead), modified_at })
     }
 }

@@ -45,9 +45,10 @@ impl Directory {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(self.failure("remove", self.temporary(), error)),
         }
-        if let Some(key) = &self.key
+        if let Some(seal) = &self.seal
             && self.open()?.is_none()
         {
+            let key = seal.of_new_store()?;
             let mut id = [0; 16];
             getrandom::fill(&mut id).map_err(|error| self.failure("make", STORE_FILE, error))?;
             self.write_whole(&dir, STORE_FILE, &[id.as_slice(), &key.id_bytes()].concat())?;

@@ -11,7 +11,7 @@ use forge_core::sealing::hex;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{Directory, STORE_FILE, is_reserved};
+use super::{Directory, STORE_FILE, Seal, is_reserved};
 
 /// How the file of a store begins whose format is newer; the one of this forge has 24 bytes and no such beginning.
 const NEWER: &[u8] = b"forge store ";
@@ -30,11 +30,9 @@ impl Directory {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(self.failure("open", "", error)),
         };
-        if self.key.is_none() {
-            return Ok(Some(Open { dir, store: [0; 16] }));
-        }
+        let Some(seal) = &self.seal else { return Ok(Some(Open { dir, store: [0; 16] })) };
         match self.read_at_most(&dir, STORE_FILE, 64) {
-            Ok(Some(ids)) => self.identified(dir, &ids).map(Some),
+            Ok(Some(ids)) => self.identified(dir, &ids, seal).map(Some),
             Ok(None) => {
                 // Without its id nothing in a store opens, so files without one are no store of ours.
                 let is_empty = dir
@@ -64,7 +62,7 @@ impl Directory {
     }
 
     /// The store whose ids these are. Another key than the store's would write what the store's own can't open.
-    fn identified(&self, dir: Dir, ids: &[u8]) -> Result<Open, Failure> {
+    fn identified(&self, dir: Dir, ids: &[u8], seal: &Seal) -> Result<Open, Failure> {
         if let Some(rest) = ids.strip_prefix(NEWER) {
             let digits: String =
                 rest.iter().map_while(|byte| byte.is_ascii_digit().then(|| char::from(*byte))).collect();
@@ -76,15 +74,13 @@ impl Directory {
         let (Ok(store), 8) = (store.try_into(), key.len()) else {
             return Err(self.broken(STORE_FILE, "it is not a store's id"));
         };
-        match &self.key {
-            Some(ours) if ours.id_bytes() != key => {
-                let hint = "put the store's own key file back, or read the store as the user who made it";
-                let why =
-                    format!("the store is sealed with key `{}`, and the key at hand is `{}`", hex(key), ours.id());
-                Err(self.broken("", why).with_hint(hint))
-            }
-            _ => Ok(Open { dir, store }),
+        let ours = seal.of_store(Path::new(&self.path))?;
+        if ours.id_bytes() == key {
+            return Ok(Open { dir, store });
         }
+        let hint = "put the store's own key file back, or read the store as the user who made it";
+        let why = format!("the store is sealed with key `{}`, and the key at hand is `{}`", hex(key), ours.id());
+        Err(self.broken("", why).with_hint(hint))
     }
 }
 
