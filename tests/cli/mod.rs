@@ -19,6 +19,7 @@ mod openbao_policy;
 mod output;
 mod project;
 mod prompts;
+mod regrant;
 mod rehearsal;
 mod renewal;
 mod store_crash;

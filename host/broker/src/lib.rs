@@ -42,5 +42,5 @@ pub use request::{Request, Response};
 pub use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 pub use retry::Retries;
 pub use source::{Source, Sources};
-pub use tokens::{Tokens, Turn};
+pub use tokens::{Tokens, Turn, binding as token_binding};
 pub use verdict::{Refusal, Verdict};

@@ -17,7 +17,8 @@ const WAIT: Duration = Duration::from_secs(15);
 /// A process' turn to log in for a provider; dropping it, or dying, ends it.
 pub type Turn = Box<dyn Send>;
 
-/// Keeps one entry for a provider between processes. The command line implements it: it alone knows files and seals.
+/// Keeps an entry for each credential of a provider between processes. The command line implements it: it alone knows
+/// files and seals.
 ///
 /// The broker decides what an entry says and how long it counts. Several processes may load and save at once: the last
 /// one to save wins, and nobody may ever load half an entry.
@@ -35,12 +36,29 @@ pub trait Tokens: Send + Sync {
     /// What stands in the way, such as a keyring that is locked.
     fn is_ready(&self) -> Result<(), Failure>;
 
-    /// Saves an entry in place of any other. One that can't be saved is lost, and costs the next process a login.
+    /// Saves an entry in place of any other under this binding. One that can't be saved is lost, and costs the next process a login.
     fn save(&self, binding: &str, entry: &[u8]);
 
     /// The turn to log in for this provider and to save what that gives; `None` while another process has it. Where
     /// turns can't be kept at all, everybody gets one: a login too many is better than none.
     fn turn(&self) -> Option<Turn>;
+}
+
+/// What the tokens of a grant are bound to, in hexadecimal digits: who logs in, how, where to, and whom that trusts. Routes
+/// and settings don't count, because they don't change whose token it is, and `provider add` completes them after its
+/// first login.
+pub fn binding(grant: &Grant) -> String {
+    let mut bound = grant.clone();
+    bound.settings.clear();
+    bound.routes.clear();
+    bound.directories.clear();
+    bound.environment.clear();
+    bound.read_only = false;
+    bound.limits = forge_core::manifest::LimitsAsk::default();
+    if let Some(credential) = &mut bound.credential {
+        credential.identity = None;
+    }
+    bound.digest()
 }
 
 /// The entry of one grant.
@@ -51,20 +69,9 @@ pub(crate) struct GrantTokens {
 }
 
 impl GrantTokens {
-    /// The entry of `grant`: a token is bound to who logs in, how, where to, and whom that trusts. Routes and settings
-    /// don't count, because they don't change whose token it is, and `provider add` completes them after its first login.
+    /// The entry of `grant`.
     pub(crate) fn new(tokens: Arc<dyn Tokens>, grant: &Grant) -> Self {
-        let mut bound = grant.clone();
-        bound.settings.clear();
-        bound.routes.clear();
-        bound.directories.clear();
-        bound.environment.clear();
-        bound.read_only = false;
-        bound.limits = forge_core::manifest::LimitsAsk::default();
-        if let Some(credential) = &mut bound.credential {
-            credential.identity = None;
-        }
-        Self { tokens, binding: bound.digest() }
+        Self { tokens, binding: binding(grant) }
     }
 
     /// Waits for the turn to log in; `None` if another process does not end its own, and no login waits for ever.

@@ -1,7 +1,7 @@
 //! Credentials on the command line: which kind, from which source, and the reading of sources.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -21,6 +21,9 @@ use crate::tokens::TokenFile;
 
 /// The longest credential, in bytes: service-account files have about 2,400.
 const LONGEST: u64 = 64 << 10;
+
+/// The longest grant, in bytes.
+const LONGEST_GRANT: u64 = 1 << 20;
 
 /// Where a prompted credential is sealed for: no plugin is its owner, so none can open it.
 fn place(id: &str) -> Place<'_> {
@@ -56,8 +59,46 @@ impl Answers {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Seals those that a grant names, which a person has allowed, into files of their own.
-    pub(crate) fn keep(&self, home: &Home, grant: &Grant) -> Outcome {
+    /// Writes a grant that a person has allowed, with those of the answers that it names sealed into files of their own.
+    /// What the grant before it had is removed: nobody would ever look for it again.
+    ///
+    /// # Errors
+    /// It can't be sealed or written; then nothing of it is left, and the grant before it counts.
+    pub(crate) fn record(&self, home: &Home, grant: &Grant, path: &Path) -> Outcome {
+        // What can't be read any more holds no sealed credential that could be found.
+        let before = home::read_private(path, LONGEST_GRANT).unwrap_or_default();
+        let before = before.and_then(|text| serde_json::from_slice::<Grant>(&text).ok());
+        let text = serde_json::to_vec_pretty(grant).map_err(|error| Failure::new(Kind::Internal, error.to_string()))?;
+        if let Err(failure) = self.keep(home, grant).and_then(|()| Ok(home::write(path, &text)?)) {
+            self.take_back(home, grant);
+            return Err(failure);
+        }
+        let named: Vec<PathBuf> = sealed_files(home, grant).collect();
+        let left = before.iter().flat_map(|before| sealed_files(home, before)).filter(|path| !named.contains(path));
+        let removed = left.map(|path| home::remove(&path)).chain([
+            // Of grants that were replaced, and of those that were tried and came to nothing.
+            TokenFile::of(home, grant).remove_others(&forge_broker::token_binding(grant)),
+        ]);
+        // The grant counts already, so whoever allowed it has to know, and nothing more.
+        removed
+            .filter_map(Result::err)
+            .for_each(|error| tracing::warn!("a credential that was replaced stays: {error}"));
+        Ok(())
+    }
+
+    /// Removes the sealed answers of a grant that is not recorded after all. Those of an older grant are not among them.
+    pub(crate) fn take_back(&self, home: &Home, grant: &Grant) {
+        let answers = self.all();
+        let named = sources(grant).filter_map(|source| source.strip_prefix("sealed:"));
+        for id in named.filter(|id| answers.contains_key(*id)) {
+            if let Err(error) = home::remove(&sealed_file(home, id)) {
+                tracing::warn!("a credential that nobody allowed stays: {error}");
+            }
+        }
+    }
+
+    /// Seals those that a grant names into files of their own.
+    fn keep(&self, home: &Home, grant: &Grant) -> Outcome {
         let answers = self.all();
         let named = sources(grant).filter_map(|source| source.strip_prefix("sealed:"));
         for (id, answer) in named.filter_map(|id| Some((id, answers.get(id)?))) {
@@ -194,14 +235,10 @@ pub(crate) fn sealed_files(home: &Home, grant: &Grant) -> impl Iterator<Item = P
     sources(grant).filter_map(|value| value.strip_prefix("sealed:")).map(|id| sealed_file(home, id))
 }
 
-/// Removes what was asked for when a provider was added, and the token that its logins gave.
+/// Removes what was asked for when a provider was added, and the tokens that its logins gave.
 pub(crate) fn forget(home: &Home, grant: &Grant) -> Outcome {
     for path in sealed_files(home, grant) {
-        if path.exists() {
-            std::fs::remove_file(&path)
-                .map_err(|error| home::Error { what: "remove", path: path.clone(), why: error.to_string() })
-                .context(|| "can't forget a credential".to_owned())?;
-        }
+        home::remove(&path).context(|| "can't forget a credential".to_owned())?;
     }
     TokenFile::of(home, grant).remove().context(|| "can't forget a token".to_owned())
 }

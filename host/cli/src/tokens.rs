@@ -1,4 +1,4 @@
-//! Tokens that logins gave, kept sealed between commands: one file of mode 0600 for a provider.
+//! Tokens that logins gave, kept sealed between commands: one file of mode 0600 for a provider with one credential.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -16,6 +16,9 @@ use zeroize::Zeroizing;
 /// The longest sealed entry, in bytes.
 const LONGEST: u64 = 64 << 10;
 
+/// The characters of a binding that stand in the name of a file: 64 bits of a digest, and the rest is in the seal.
+const MARK: usize = 16;
+
 /// How long the program waits at its end for logins that are under way; each ends by itself before.
 const LAST_WAIT: Duration = Duration::from_secs(25);
 
@@ -29,7 +32,7 @@ pub(crate) async fn finish() {
     }
 }
 
-/// The file of one provider's token.
+/// The files of one provider's tokens: one for each credential that it was tried with.
 #[derive(Debug)]
 pub(crate) struct TokenFile {
     home: Home,
@@ -37,7 +40,7 @@ pub(crate) struct TokenFile {
 }
 
 impl TokenFile {
-    /// The file of a grant's provider. It is made when there is a token to keep.
+    /// The files of a grant's provider. They are made when there is a token to keep.
     pub(crate) fn of(home: &Home, grant: &Grant) -> Self {
         match &grant.project {
             // Two projects may have a provider of the same name, and neither may drop the other's token.
@@ -48,28 +51,58 @@ impl TokenFile {
         }
     }
 
-    /// The file of a provider of the user's, whose name was checked.
+    /// The files of a provider of the user's, whose name was checked.
     pub(crate) fn new(home: &Home, provider: &str) -> Self {
         Self { home: home.clone(), provider: provider.to_owned() }
     }
 
     /// Beside the grants: what a secret of one use bought can't be made again, so it is no cache that may be cleared.
-    pub(crate) fn path(&self) -> PathBuf {
-        self.home.data.join("tokens").join(format!("{}.sealed", self.provider))
+    fn folder(&self) -> PathBuf {
+        self.home.data.join("tokens")
+    }
+
+    /// The file of the token that was got with one credential. A grant that is only tried has another one than the grant
+    /// that counts, so that a trial which comes to nothing costs nobody a token.
+    fn path(&self, binding: &str) -> PathBuf {
+        let mark = binding.get(..MARK).unwrap_or(binding);
+        // A dot, because no name of a provider has one: `bao` never takes a file of `bao-2`.
+        self.folder().join(format!("{}.{mark}.sealed", self.provider))
+    }
+
+    /// The files that are there, in the order of their names.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        let beginning = format!("{}.", self.provider);
+        let is_own = |path: &PathBuf| {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            name.starts_with(&beginning) && name.ends_with(".sealed")
+        };
+        let entries = std::fs::read_dir(self.folder()).into_iter().flatten().flatten();
+        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_own).collect();
+        paths.sort();
+        paths
     }
 
     /// What a process locks while it logs in. The system ends a lock with its process, however that dies.
     fn lock_path(&self) -> PathBuf {
-        self.home.data.join("tokens").join(format!("{}.lock", self.provider))
+        self.folder().join(format!("{}.lock", self.provider))
     }
 
-    /// Removes the token and its lock; what is not there is removed already.
+    /// Removes all tokens and their lock; what is not there is removed already.
     ///
     /// # Errors
     /// The system refuses.
     pub(crate) fn remove(&self) -> Result<(), home::Error> {
-        remove(&self.path())?;
-        remove(&self.lock_path())
+        self.paths().iter().try_for_each(|path| home::remove(path))?;
+        home::remove(&self.lock_path())
+    }
+
+    /// Removes all tokens but that of this binding: a grant that was replaced or only tried logs in no more.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub(crate) fn remove_others(&self, binding: &str) -> Result<(), home::Error> {
+        let own = self.path(binding);
+        self.paths().iter().filter(|path| **path != own).try_for_each(|path| home::remove(path))
     }
 
     fn locked(&self) -> Result<Option<File>, home::Error> {
@@ -90,16 +123,7 @@ impl TokenFile {
     fn sealed(&self, binding: &str, entry: &[u8]) -> Result<(), Failure> {
         let place = format!("{}/{binding}", self.provider);
         let sealed = self.home.sealing_key()?.seal(in_place(&place), 1, entry)?;
-        Ok(home::write(&self.path(), &sealed)?)
-    }
-}
-
-fn remove(path: &Path) -> Result<(), home::Error> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(home::Error { what: "remove", path: path.to_owned(), why: error.to_string() })
-        }
-        _ => Ok(()),
+        Ok(home::write(&self.path(binding), &sealed)?)
     }
 }
 
@@ -112,20 +136,17 @@ impl Tokens for TokenFile {
     fn load(&self, binding: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
         // A file that can't be read just now, or whose key can't be had, may hold the only thing that a one-time secret
         // bought.
-        let Some(sealed) = home::read_private(&self.path(), LONGEST)? else { return Ok(None) };
+        let Some(sealed) = home::read_private(&self.path(binding), LONGEST)? else { return Ok(None) };
         let key = self.home.made_key().inspect_err(|error| {
             tracing::info!("the kept token of `{}` can't be opened now: {error}", self.provider);
         })?;
         let place = format!("{}/{binding}", self.provider);
         match key.map(|key| key.open(in_place(&place), &sealed)) {
             Some(Ok((entry, _))) => Ok(Some(entry)),
-            // Of another grant, edited, or sealed by a key that is gone: of no use to anybody.
+            // Edited, or sealed by a key that is gone. The next login replaces it.
             broken => {
                 let why = broken.and_then(Result::err).map_or("its key is gone".to_owned(), |error| error.to_string());
                 tracing::info!("the kept token of `{}` is of no use: {why}", self.provider);
-                if let Err(error) = remove(&self.path()) {
-                    tracing::warn!("{error}");
-                }
                 Ok(None)
             }
         }
@@ -174,12 +195,27 @@ mod tests {
         assert!(file.load("one").unwrap().is_none());
         file.save("one", b"s.canary-token");
         assert_eq!(file.load("one").unwrap().unwrap().as_slice(), b"s.canary-token");
-        let bytes = std::fs::read(file.path()).unwrap();
+        let bytes = std::fs::read(file.path("one")).unwrap();
         assert!(!bytes.windows(8).any(|window| window == b"s.canary"));
-        assert_eq!(file.path().metadata().unwrap().permissions().mode() & 0o777, 0o600);
-        // A grant that was changed drops what another one kept.
+        assert_eq!(file.path("one").metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        // Not even where somebody gave it the other one's name.
+        std::fs::copy(file.path("one"), file.path("two")).unwrap();
         assert!(file.load("two").unwrap().is_none());
-        assert!(!file.path().exists());
+    }
+
+    #[test]
+    fn a_grant_that_is_only_tried_does_not_touch_the_token_of_the_one_that_counts() {
+        let (_directory, file) = file();
+        file.save("one", b"s.counts");
+        assert!(file.load("two").unwrap().is_none());
+        file.save("two", b"s.tried");
+        assert_eq!(file.load("one").unwrap().unwrap().as_slice(), b"s.counts");
+        let other = TokenFile::new(&file.home, "bao-2");
+        other.save("one", b"s.of-another-provider");
+        file.remove_others("two").unwrap();
+        assert!(file.load("one").unwrap().is_none() && file.load("two").unwrap().is_some());
+        file.remove().unwrap();
+        assert!(file.paths().is_empty() && other.load("one").unwrap().is_some());
     }
 
     #[test]
@@ -192,7 +228,7 @@ mod tests {
         let failure = file.load("one").unwrap_err();
         assert_eq!(failure.kind, forge_core::Kind::Unavailable);
         assert_eq!(file.is_ready().unwrap_err().what, failure.what);
-        assert!(file.path().exists());
+        assert!(file.path("one").exists());
         home::write(&file.home.sealing_key_file(), &key).unwrap();
         assert!(file.is_ready().is_ok());
         assert_eq!(file.load("one").unwrap().unwrap().as_slice(), b"s.canary-token");
@@ -203,7 +239,7 @@ mod tests {
         let (_directory, file) = file();
         file.save("one", b"s.canary-token");
         let other = TokenFile::new(&file.home, "other");
-        std::fs::copy(file.path(), other.path()).unwrap();
+        std::fs::copy(file.path("one"), other.path("one")).unwrap();
         assert!(other.load("one").unwrap().is_none());
         assert!(file.load("one").unwrap().is_some());
     }

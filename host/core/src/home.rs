@@ -190,6 +190,17 @@ pub(crate) fn sweep_all(directory: &Path) {
     sweep(directory, Duration::ZERO);
 }
 
+/// Removes a file; one that is not there is removed already.
+///
+/// # Errors
+/// The system refuses.
+pub fn remove(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::new("remove", path, error)),
+        _ => Ok(()),
+    }
+}
+
 /// Removes temporary files of ours that a process left which was killed in the middle of a write. What can't be removed
 /// is in nobody's way, so a failure here is none of the write's.
 fn sweep(directory: &Path, left: Duration) {

@@ -241,9 +241,7 @@ fn record(app: &App, request: &Request, grants: &BTreeMap<String, Grant>, kept: 
     let directory = Path::new(&request.directory);
     let folder = trust::grants(&app.home, directory);
     for (name, grant) in grants {
-        app.answers.keep(&app.home, grant)?;
-        let text = serde_json::to_vec_pretty(grant).map_err(|error| Failure::new(Kind::Internal, error.to_string()))?;
-        home::write(&folder.join(format!("{name}.json")), &text)?;
+        app.answers.record(&app.home, grant, &folder.join(format!("{name}.json")))?;
     }
     forget(app, &folder, |name| grants.contains_key(name) || kept.iter().any(|kept| kept == name))?;
     let record = Record {

@@ -167,7 +167,8 @@ fn rehearse_removal(app: &App, printer: &mut Printer, name: &str) -> Outcome {
         let text = home::read_private(&grant, 1 << 20)?;
         let sealed = text.and_then(|text| serde_json::from_slice::<Grant>(&text).ok());
         removed.extend(sealed.iter().flat_map(|grant| credential::sealed_files(&app.home, grant)));
-        removed.extend([TokenFile::new(&app.home, name).path(), grant]);
+        removed.extend(TokenFile::new(&app.home, name).paths());
+        removed.push(grant);
         removed.retain(|path| path.exists());
     }
     let removed: Vec<String> = removed.iter().map(|path| path.display().to_string()).collect();

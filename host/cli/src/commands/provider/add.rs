@@ -59,12 +59,7 @@ pub(super) async fn run(app: &App, printer: &mut Printer, arguments: Add) -> Out
         }
     }
     let notes = settle(&opener(app), &found, &mut grant).await.context(tried)?;
-    app.answers.keep(&app.home, &grant).context(tried)?;
-    if let Err(failure) = record(app, &arguments, &given, &grant).context(tried) {
-        // Nobody will look for an answer whose grant is not there; what counts is why that is so.
-        credential::forget(&app.home, &grant).unwrap_or_default();
-        return Err(failure);
-    }
+    record(app, &arguments, &given, &grant).context(tried)?;
     notes.iter().for_each(|note| printer.warning(note));
     if printer.is_json() {
         return printer.object(as_json(&grant));
@@ -393,9 +388,23 @@ async fn learn_identity(provider: &Provider, grant: &mut Grant) -> Option<String
 }
 
 /// The grant first: a provider that is configured and not granted is refused, and the other way round it is harmless.
+///
+/// Where the configuration can't be written nothing of both stays, so that the same command can be given again. The token
+/// stays: it may have cost a secret of one use, and only the same credential of the same name can use it.
 fn record(app: &App, arguments: &Add, given: &Settings, grant: &Grant) -> Outcome {
-    let text = serde_json::to_vec_pretty(grant).map_err(|error| Failure::new(Kind::Internal, error.to_string()))?;
-    home::write(&app.home.grant_file(&arguments.name), &text)?;
+    let file = app.home.grant_file(&arguments.name);
+    app.answers.record(&app.home, grant, &file)?;
+    let configured = configure(app, arguments, given, grant);
+    if configured.is_err() {
+        app.answers.take_back(&app.home, grant);
+        if let Err(error) = home::remove(&file) {
+            tracing::warn!("a grant that is not configured stays: {error}");
+        }
+    }
+    configured
+}
+
+fn configure(app: &App, arguments: &Add, given: &Settings, grant: &Grant) -> Outcome {
     edit(app, |document| {
         let mut provider = Table::new();
         provider.insert("plugin", value(&arguments.plugin));
