@@ -146,7 +146,11 @@ fn a_plugin_that_leaves_a_login_too_little_time_does_not_cost_the_token_it_buys(
     };
     std::fs::remove_file(kept().unwrap()).unwrap();
     let get = || stage.world.command(["secret", "get", "store://evil/harmless"]);
-    get().variable("ROLE", "role-0123456789").run().exits(6).stderr_has("did not answer in the time");
+    let late = get().variable("ROLE", "role-0123456789").run();
+    late.exits(6).stderr_has("did not answer in the time");
+    // Whoever waits knows why it failed, and what it still waits for.
+    let (failed, waits) = (late.stderr.find("error:"), late.stderr.find("finishing a login"));
+    assert!(failed.is_some() && waits > failed, "{late:?}");
     assert_eq!(logins.load(Ordering::SeqCst), 2);
     // The command waited at its end for what it had begun; what logs in is gone, and the token is there.
     assert!(kept().is_some());

@@ -12,7 +12,7 @@ use crate::Error;
 
 /// How long a login waits for the one of another process: longer than a login takes, and no reason to hang behind a
 /// process that was stopped.
-const WAIT: Duration = Duration::from_secs(15);
+pub(crate) const WAIT: Duration = Duration::from_secs(25);
 
 /// A process' turn to log in for a provider; dropping it, or dying, ends it.
 pub type Turn = Box<dyn Send>;

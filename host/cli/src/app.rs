@@ -13,6 +13,7 @@ use forge_core::project;
 use forge_core::resolver::Resolver;
 use forge_core::trust;
 use forge_sandbox::{Builtin, Compiler, Plugins, Sandbox};
+use tokio::runtime::Runtime;
 
 use crate::arguments::{Arguments, Command, Global, Later};
 use crate::credential::Answers;
@@ -44,8 +45,26 @@ pub(crate) struct App {
     pub(crate) answers: Answers,
 }
 
-/// Runs a command to its end.
-pub(crate) fn run(arguments: Arguments, printer: &mut Printer) -> Outcome {
+/// Runs a command to its end, and says why it failed; answers the exit code.
+pub(crate) fn run(arguments: Arguments, printer: &mut Printer) -> u8 {
+    let mut runtime = None;
+    let outcome = begun(arguments, printer, &mut runtime);
+    // Said before the wait below, which is longer than anybody looks at nothing.
+    let code = outcome.map_or_else(
+        |failure| {
+            printer.failure(&failure);
+            failure.kind.exit_code()
+        },
+        |()| 0,
+    );
+    if let Some(runtime) = runtime {
+        runtime.block_on(crate::tokens::finish(printer));
+    }
+    code
+}
+
+/// Runs a command, on the runtime that is left in `begun` where it needs one.
+fn begun(arguments: Arguments, printer: &mut Printer, begun: &mut Option<Runtime>) -> Outcome {
     log(arguments.global.verbose);
     // What only describes the program needs nothing of the user's.
     match arguments.command {
@@ -57,7 +76,7 @@ pub(crate) fn run(arguments: Arguments, printer: &mut Printer) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
         forge_core::provider::Failure::new(forge_core::Kind::Internal, format!("can't start: {error}"))
     })?;
-    let outcome = runtime.block_on(async {
+    begun.insert(runtime).block_on(async {
         match arguments.command {
             Command::Secret(Later(command)) => commands::secret::run(&app, printer, command).await,
             Command::Provider(Later(command)) => commands::provider::run(&app, printer, command).await,
@@ -70,9 +89,7 @@ pub(crate) fn run(arguments: Arguments, printer: &mut Printer) -> Outcome {
             Command::Init(Later(arguments)) => commands::init::run(&app, printer, &arguments),
             Command::Allow(Later(arguments)) => commands::allow::run(&app, printer, &arguments).await,
         }
-    });
-    runtime.block_on(crate::tokens::finish());
-    outcome
+    })
 }
 
 /// Forge's own words and its plugins' on standard error: warnings always, the rest at `-v`.

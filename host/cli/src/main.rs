@@ -25,11 +25,5 @@ fn main() -> ExitCode {
         return ExitCode::from(forge_sandbox::compile(limits, std::io::stdin(), std::io::stdout()));
     }
     let mut printer = printer::Printer::new(&arguments.global);
-    match app::run(arguments, &mut printer) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            printer.failure(&failure);
-            ExitCode::from(failure.kind.exit_code())
-        }
-    }
+    ExitCode::from(app::run(arguments, &mut printer))
 }

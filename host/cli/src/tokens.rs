@@ -13,6 +13,8 @@ use forge_core::provider::Failure;
 use forge_core::sealing::Place;
 use zeroize::Zeroizing;
 
+use crate::printer::Printer;
+
 /// The longest sealed entry, in bytes.
 const LONGEST: u64 = 64 << 10;
 
@@ -25,8 +27,17 @@ const LAST_WAIT: Duration = Duration::from_secs(25);
 /// The logins of this process, whichever opener began them.
 pub(crate) static LOGINS: LazyLock<Logins> = LazyLock::new(Logins::default);
 
+/// How long the program waits without a word.
+const QUIET_WAIT: Duration = Duration::from_millis(100);
+
 /// Lets logins end that were begun and that nobody waits for any more: one may have spent a secret of one use.
-pub(crate) async fn finish() {
+pub(crate) async fn finish(printer: &mut Printer) {
+    if tokio::time::timeout(QUIET_WAIT, LOGINS.finished()).await.is_ok() {
+        return;
+    }
+    let longest = LAST_WAIT.as_secs();
+    printer
+        .note(&format!("finishing a login, for {longest} seconds at most: what it gives is kept for the next command"));
     if tokio::time::timeout(LAST_WAIT, LOGINS.finished()).await.is_err() {
         tracing::warn!("a login did not end, and what it gave is lost");
     }

@@ -218,6 +218,29 @@ async fn an_unwrapped_secret_that_its_server_rejects_is_kept_no_longer() {
 }
 
 #[tokio::test]
+async fn a_rejected_login_that_never_had_its_turn_erases_nothing() {
+    let server = start(Login::statuses(&[503, 400])).await;
+    let (shelf, origin) = (Shelf::default(), server.origin.clone());
+    let limits = LimitsAsk { wall_ms: Some(60_000), ..LimitsAsk::default() };
+    let grant = Grant { limits, ..with_credential(&origin, "vault-token", &WRAPPED) };
+    assert!(read(&grant, &shelf, &origin).await.is_err());
+    let before = shelf.text();
+    assert!(before.contains("canary-secret-id-0123"));
+    // Another process has its turn and was stopped; the test above shows what the same rejection does within a turn.
+    *shelf.1.lock().unwrap() = true;
+    let waiting = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(26)).await;
+        tokio::time::resume();
+    };
+    let (outcome, ()) = tokio::join!(read(&grant, &shelf, &origin), waiting);
+    assert!(outcome.is_err());
+    assert_eq!(count(&server, "/login"), 2);
+    assert!(shelf.text() == before, "what another process keeps was erased");
+}
+
+#[tokio::test]
 async fn two_processes_that_log_in_for_the_first_time_share_one_login() {
     let gate = Arc::new(Semaphore::new(0));
     let server = start(Login::When(Arc::clone(&gate))).await;

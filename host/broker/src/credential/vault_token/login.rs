@@ -21,6 +21,9 @@ use crate::{Error, Logins};
 /// How long a login may take, whoever waits for it: a call's time may be over, and a secret of one use spent.
 const LONGEST: Duration = Duration::from_secs(20);
 
+/// Whoever waits longer than a login takes meets only a process that was stopped.
+const _: () = assert!(crate::tokens::WAIT.as_secs() > LONGEST.as_secs());
+
 /// A login and the token it gave last.
 pub(super) struct Login {
     way: Arc<Way>,
@@ -118,12 +121,13 @@ impl Login {
         is_refused: bool,
     ) -> Result<Used, Error> {
         let (way, records) = (Arc::clone(&self.way), errand.records.cloned());
+        let has_turn = turn.is_some();
         let login = self.logins.begin(async move {
             let own = Errand { deadline: Instant::now() + LONGEST, records: records.as_ref() };
             let work = async {
                 match is_refused {
-                    true => way.log_in_anew(&mut last, edition, &own).await,
-                    false => way.renew_or_log_in(&mut last, edition, &own).await,
+                    true => way.log_in_anew(&mut last, edition, &own, has_turn).await,
+                    false => way.renew_or_log_in(&mut last, edition, &own, has_turn).await,
                 }
             };
             let outcome = tokio::time::timeout_at(own.deadline, work).await;
@@ -145,13 +149,19 @@ impl Way {
     }
 
     /// Another token than the one that is due, or the same with a new life.
-    async fn renew_or_log_in(&self, last: &mut Option<Got>, edition: u64, errand: &Errand<'_>) -> Result<Used, Error> {
+    async fn renew_or_log_in(
+        &self,
+        last: &mut Option<Got>,
+        edition: u64,
+        errand: &Errand<'_>,
+        has_turn: bool,
+    ) -> Result<Used, Error> {
         if let Some(got) = last.as_mut()
             && self.is_renewed(got, errand).await
         {
             return Ok(got.used(false));
         }
-        match self.log_in(edition, errand).await {
+        match self.log_in(edition, errand, has_turn).await {
             Ok(new) => Ok(last.insert(new).used(true)),
             // A secret that could be used once is spent, but what it bought still lives.
             Err(error) => last.as_ref().filter(|got| !got.is_over()).map(|got| got.used(false)).ok_or(error),
@@ -159,11 +169,17 @@ impl Way {
     }
 
     /// Another token than the one that was refused.
-    async fn log_in_anew(&self, last: &mut Option<Got>, edition: u64, errand: &Errand<'_>) -> Result<Used, Error> {
+    async fn log_in_anew(
+        &self,
+        last: &mut Option<Got>,
+        edition: u64,
+        errand: &Errand<'_>,
+        has_turn: bool,
+    ) -> Result<Used, Error> {
         // What is kept stays until a login replaces it: a token that may not look itself up is refused here and still
         // opens other paths, and the secret behind it may be spent.
         // Kept before anything else can fail: the secret it cost may have had one use.
-        let new = last.insert(self.log_in(edition, errand).await?);
+        let new = last.insert(self.log_in(edition, errand, has_turn).await?);
         new.is_blind = self.is_refused(&new.token, errand).await.unwrap_or(true);
         if new.is_blind {
             self.keep_token(new).await;
@@ -194,12 +210,12 @@ impl Way {
         }
     }
 
-    async fn log_in(&self, edition: u64, errand: &Errand<'_>) -> Result<Got, Error> {
+    async fn log_in(&self, edition: u64, errand: &Errand<'_>, has_turn: bool) -> Result<Got, Error> {
         let request = self.request(errand).await?;
-        let lease = match self.log_in_with(&request, errand).await {
+        let lease = match self.log_in_with(&request, errand, has_turn).await {
             Err(Error::Rejected { status: 400 | 401 | 403, .. }) if self.means.is_newer(&request).await? => {
                 let request = self.request(errand).await?;
-                self.log_in_with(&request, errand).await?
+                self.log_in_with(&request, errand, has_turn).await?
             }
             outcome => outcome?,
         };
@@ -219,12 +235,14 @@ impl Way {
         request
     }
 
-    /// Logs in. A secret that came wrapped is kept no longer once its server has taken or rejected it.
-    async fn log_in_with(&self, request: &Request, errand: &Errand<'_>) -> Result<Lease, Error> {
+    /// Logs in. A secret that came wrapped is kept no longer once its server has taken or rejected it. Without a turn the
+    /// rejection may say that another process was first, and what is kept may be the token that it bought.
+    async fn log_in_with(&self, request: &Request, errand: &Errand<'_>, has_turn: bool) -> Result<Lease, Error> {
         let outcome = self.endpoint.log_in(&request.path, &request.body, errand).await;
         if let (Ok(_) | Err(Error::Rejected { .. }), Some(wrapped)) = (&outcome, self.means.wrapped())
             && wrapped.was_tried()
             && outcome.is_err()
+            && has_turn
         {
             self.keep(None, Vec::new());
         }

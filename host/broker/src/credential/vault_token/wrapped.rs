@@ -85,20 +85,48 @@ impl Wrapped {
         tokens.map_or(Ok(()), GrantTokens::is_ready)?;
         let spent = |error| if let Error::Rejected { .. } = error { refuse(Unwrapping::Spent) } else { error };
         let path = server.wrapped_at(&reading.text, errand).await.map_err(spent)?;
-        if !self.is_expected(&path, server) {
+        let namespace = server.namespace.as_ref().and_then(|namespace| namespace.to_str().ok()).unwrap_or_default();
+        if !is_expected(&path, namespace, &self.mount) {
             return Err(refuse(Unwrapping::Elsewhere));
         }
         let secret = server.unwrap(&reading.text, errand).await.map_err(spent)?;
         *self.opened() = Some(Opened { print, secret: Some(secret.clone()), is_untried: true });
         Ok((reading, secret))
     }
+}
 
-    /// Whether a path is one at which AppRole makes secret ids ("Vault API docs, AppRole: Generate New Secret ID").
-    fn is_expected(&self, path: &str, server: &Server) -> bool {
-        let namespace = server.namespace.as_ref().and_then(|namespace| namespace.to_str().ok()).unwrap_or_default();
-        let path = path.strip_prefix(namespace).map_or(path, |rest| rest.trim_start_matches('/'));
-        let role = path.strip_prefix(&format!("auth/{}/role/", self.mount));
-        let role = role.and_then(|rest| rest.strip_suffix("/secret-id").or(rest.strip_suffix("/custom-secret-id")));
-        role.is_some_and(|role| !role.is_empty() && !role.contains('/'))
+/// Whether a path is one at which AppRole makes secret ids ("Vault API docs, AppRole: Generate New Secret ID"), with or
+/// without the namespace that it lies in.
+fn is_expected(path: &str, namespace: &str, mount: &str) -> bool {
+    // With its slash: else a mount of another namespace's whose name only begins like this one would do.
+    let within = format!("{}/", namespace.trim_matches('/'));
+    let path = path.strip_prefix(&within).filter(|_| within.len() > 1).unwrap_or(path);
+    let role = path.strip_prefix(&format!("auth/{mount}/role/"));
+    let role = role.and_then(|rest| rest.strip_suffix("/secret-id").or(rest.strip_suffix("/custom-secret-id")));
+    role.is_some_and(|role| !role.is_empty() && !role.contains('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_expected;
+
+    #[test]
+    fn a_secret_id_is_expected_from_this_namespace_and_this_mount_alone() {
+        for path in ["auth/approle/role/app/secret-id", "team/auth/approle/role/app/custom-secret-id"] {
+            assert!(is_expected(path, "team", "approle") && is_expected(path, "team/", "approle"), "{path}");
+        }
+        for path in [
+            "teamauth/approle/role/app/secret-id",
+            "team//auth/approle/role/app/secret-id",
+            "teams/auth/approle/role/app/secret-id",
+            "/auth/approle/role/app/secret-id",
+            "auth/approle/role//secret-id",
+            "auth/approle/role/a/b/secret-id",
+            "auth/approle2/role/app/secret-id",
+        ] {
+            assert!(!is_expected(path, "team", "approle"), "{path}");
+        }
+        assert!(is_expected("auth/approle/role/app/secret-id", "", "approle"));
+        assert!(!is_expected("/auth/approle/role/app/secret-id", "", "approle"));
     }
 }
