@@ -66,6 +66,13 @@ impl Outcome {
         self
     }
 
+    /// Expects exactly this on standard error.
+    #[track_caller]
+    pub fn stderr_is(&self, expected: &str) -> &Self {
+        assert!(self.stderr == expected, "expected: {expected}\n{self:?}");
+        self
+    }
+
     /// Standard output as text.
     #[track_caller]
     pub fn text(&self) -> String {
@@ -78,10 +85,10 @@ impl Outcome {
         json(&self.text(), self)
     }
 
-    /// The last line of standard error as one JSON object with a schema version.
+    /// The whole of standard error as one JSON object with a schema version.
     #[track_caller]
     pub fn error_json(&self) -> serde_json::Value {
-        json(self.stderr.lines().last().unwrap_or_default(), self)
+        json(&self.stderr, self)
     }
 }
 

@@ -132,6 +132,61 @@ fn an_error_in_json_names_its_kind_and_leaves_standard_output_empty() {
 }
 
 #[test]
+fn a_mistake_in_the_command_line_is_one_object_where_one_is_wanted() {
+    let world = World::new();
+    for (words, part) in [
+        (&["--json", "secret", "gte", "a"][..], "gte"),
+        (&["secret", "get", "a", "--nope", "--format", "json"], "--nope"),
+        (&["--format=json", "secret", "set"], "<REFERENCE>"),
+        (&["-fjson"], "subcommand"),
+    ] {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        let outcome = world.words(&words);
+        let error = outcome.exits(2).stdout_is("").error_json();
+        assert_eq!(error["error"]["kind"], "invalid-request");
+        assert!(error["error"]["message"].as_str().unwrap().contains(part), "{outcome:?}");
+        outcome.never_shows("__compile");
+    }
+    let told = world.forge(["-f", "yaml", "secret", "gte"]);
+    assert_eq!(as_json(told.exits(2).stderr.as_bytes())["error"]["kind"], "invalid-request");
+    // Help is what was asked for, and no mistake.
+    world.forge(["--json", "secret", "--help"]).succeeds().stdout_has("Usage");
+}
+
+#[test]
+fn a_warning_is_a_field_of_the_object_and_no_line_beside_it() {
+    let world = World::new();
+    set(&world, "from/a", "x").succeeds();
+    set(&world, "from/b", "x").succeeds();
+    set(&world, "to/a", "taken").succeeds();
+    let words = ["--json", "secret", "copy", "from/**", "to"];
+    let copied = world.forge(words);
+    let error = copied.exits(12).error_json();
+    assert_eq!(error["error"]["kind"], "partial");
+    let json = copied.json();
+    assert!(json["warnings"][0].as_str().unwrap().contains("store://local/to/a"), "{copied:?}");
+    assert_eq!(json["warnings"].as_array().unwrap().len(), 1);
+    world.forge(["secret", "copy", "from/**", "to"]).exits(12).stderr_has("warning: can't copy");
+    // Nobody is asked, so nothing but the error is said.
+    std::fs::write(world.path("work/forge.toml"), "[secrets]\nA = \"store://unknown/a\"\n").unwrap();
+    let refused = world.forge(["--json", "allow"]).exits(8).error_json();
+    assert_eq!(refused["error"]["kind"], "not-granted");
+    assert!(refused["warnings"][0].as_str().unwrap().contains("unknown"), "{refused}");
+}
+
+#[test]
+fn a_key_of_any_length_is_read_as_the_same_from_yaml() {
+    let world = World::new();
+    for length in [10, 998, 999, 3_000] {
+        let tag = format!("{}=x", "T".repeat(length));
+        world.command(["secret", "set", "a", "--tag", &tag]).input("x").run().succeeds();
+        let yaml = world.forge(["-f", "yaml", "secret", "describe", "a"]).succeeds().stdout.clone();
+        let json = world.forge(["--json", "secret", "describe", "a"]).json();
+        assert_eq!(as_json(&yaml), json, "{length}");
+    }
+}
+
+#[test]
 fn a_value_goes_into_a_private_file_where_one_is_named() {
     let world = World::new();
     set(&world, "a", "into a file").succeeds();

@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: Arguments, printer: &mut Printer) -> u8 {
 
 /// Runs a command, on the runtime that is left in `begun` where it needs one.
 fn begun(arguments: Arguments, printer: &mut Printer, begun: &mut Option<Runtime>) -> Outcome {
-    log(arguments.global.verbose);
+    log(arguments.global.verbose, printer.is_json());
     // What only describes the program needs nothing of the user's.
     match arguments.command {
         Command::Completion { shell } => return commands::completion::script(printer, shell),
@@ -94,12 +94,16 @@ fn begun(arguments: Arguments, printer: &mut Printer, begun: &mut Option<Runtime
 
 /// Forge's own words and its plugins' on standard error: warnings always, the rest at `-v`.
 ///
-/// Crates that handle credentials trace requests, so they stay silent however much is asked for.
-fn log(verbose: bool) {
-    use tracing::Level;
-    use tracing_subscriber::filter::Targets;
+/// Where one object is wanted, standard error holds nothing else, unless `-v` asks for it. Crates that handle credentials
+/// trace requests, so they stay silent however much is asked for.
+fn log(verbose: bool, is_json: bool) {
+    use tracing_subscriber::filter::{LevelFilter, Targets};
     use tracing_subscriber::prelude::*;
-    let level = if verbose { Level::INFO } else { Level::WARN };
+    let level = match (verbose, is_json) {
+        (true, _) => LevelFilter::INFO,
+        (false, true) => return,
+        (false, false) => LevelFilter::WARN,
+    };
     let ours = ["forge", "forge_core", "forge_broker", "forge_sandbox"];
     let targets = ours.into_iter().fold(Targets::new(), |targets, target| targets.with_target(target, level));
     let lines = tracing_subscriber::fmt::layer()

@@ -7,6 +7,8 @@ use clap_complete::ArgValueCompleter;
 
 use crate::commands::completion::{self, Shell};
 use crate::environment;
+use crate::failure::usage;
+use crate::printer::Printer;
 
 mod later;
 mod project;
@@ -26,8 +28,9 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
-/// What was typed; ends the process where that is a question for help, or can't be understood.
-pub(crate) fn parse() -> Arguments {
+/// What was typed. Ends the process where that is a question for help; what can't be understood is told here, and its exit
+/// code answered.
+pub(crate) fn parse() -> Result<Arguments, u8> {
     let mut command = Arguments::command();
     if environment::is_typed("--no-color") || environment::wants_no_colours() {
         command = command.color(ColorChoice::Never);
@@ -38,10 +41,42 @@ pub(crate) fn parse() -> Arguments {
         Ok(arguments) => {
             // The process ends before anybody would miss the memory; to free it piece by piece takes longer than a read.
             std::mem::forget(command);
-            arguments
+            Ok(arguments)
         }
-        Err(error) => error.format(&mut command).exit(),
+        Err(error) => match typed_format().filter(|_| error.use_stderr()) {
+            Some(format) => Err(told(&error.format(&mut command), format)),
+            None => error.format(&mut command).exit(),
+        },
     }
+}
+
+/// The format of one object that was asked for in a command line that as a whole can't be understood.
+fn typed_format() -> Option<Format> {
+    let mut format = environment::is_typed("--json").then_some(Format::Json);
+    for (name, typed) in [("json", Format::Json), ("yaml", Format::Yaml)] {
+        let words = [format!("--format={name}"), format!("-f{name}"), format!("-f={name}")];
+        let apart = ["-f", "--format"].iter().any(|option| environment::are_typed(option, name));
+        if apart || words.iter().any(|word| environment::is_typed(word)) {
+            format = Some(typed);
+        }
+    }
+    format
+}
+
+/// Tells a mistake in the command line as an object; answers the exit code.
+fn told(error: &clap::Error, format: Format) -> u8 {
+    let text = error.render().to_string();
+    let (what, _) = text.split_once("\n\n").unwrap_or((&text, ""));
+    // The library's own list names what is not for people, too.
+    let (what, _) = what.split_once("\n  [subcommands:").unwrap_or((what, ""));
+    // Without any command the library prints its help.
+    let what = match what.strip_prefix("error: ") {
+        Some(what) => what.split_whitespace().collect::<Vec<_>>().join(" "),
+        None => "there is no command".to_owned(),
+    };
+    let failure = usage(what).with_hint("`forge --help` shows the commands, and `forge COMMAND --help` what one takes");
+    Printer::new(&Global { format: Some(format), ..Global::default() }).failure(&failure);
+    failure.kind.exit_code()
 }
 
 /// What every command takes.

@@ -43,6 +43,11 @@ pub(crate) fn is_typed(word: &str) -> bool {
     std::env::args_os().skip(1).any(|argument| argument == word)
 }
 
+/// Whether these words stand behind each other among those that the program was started with.
+pub(crate) fn are_typed(first: &str, second: &str) -> bool {
+    std::env::args_os().skip(1).zip(std::env::args_os().skip(2)).any(|(one, other)| one == first && other == second)
+}
+
 /// The user's home directory.
 pub(crate) fn home_directory() -> Option<PathBuf> {
     std::env::var_os("HOME").map(PathBuf::from).filter(|path| path.is_absolute())

@@ -19,7 +19,10 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     memory::keep();
     commands::completion::answer();
-    let arguments = arguments::parse();
+    let arguments = match arguments::parse() {
+        Ok(arguments) => arguments,
+        Err(code) => return ExitCode::from(code),
+    };
     if let arguments::Command::Compile { limits } = &arguments.command {
         // Before anything is read or opened: the child of an installation needs nothing of this user's.
         return ExitCode::from(forge_sandbox::compile(limits, std::io::stdin(), std::io::stdout()));

@@ -26,6 +26,8 @@ pub(crate) struct Printer {
     shows_progress: bool,
     colours: bool,
     rehearses: bool,
+    /// What a person must know, for the one object that is still to be printed.
+    warnings: Vec<String>,
 }
 
 impl Printer {
@@ -44,6 +46,7 @@ impl Printer {
             shows_progress: is_terminal && !is_dumb && !global.quiet && format == Format::Table,
             colours: is_terminal && !is_dumb && !is_plain,
             rehearses: false,
+            warnings: Vec::new(),
         }
     }
 
@@ -87,9 +90,18 @@ impl Printer {
     pub(crate) fn object(&mut self, mut object: Json) -> Outcome {
         if let Some(fields) = object.as_object_mut() {
             fields.shift_insert(0, "schema_version".to_owned(), json!(1));
+            self.add_warnings(fields);
         }
         let text = Zeroizing::new(self.written(&object));
         self.data(text.as_bytes())
+    }
+
+    /// Warnings are a field of the object that comes next, so that both outputs hold one object and nothing else.
+    fn add_warnings(&mut self, fields: &mut serde_json::Map<String, Json>) {
+        let warnings = std::mem::take(&mut self.warnings);
+        if !warnings.is_empty() {
+            fields.insert("warnings".to_owned(), json!(warnings));
+        }
     }
 
     fn written(&self, object: &Json) -> String {
@@ -106,8 +118,12 @@ impl Printer {
         }
     }
 
-    /// Tells a person what they must know, however quiet it is.
+    /// Tells a person what they must know, however quiet it is; a script finds it among the `warnings` of the object.
     pub(crate) fn warning(&mut self, text: &str) {
+        if self.is_json() {
+            self.warnings.push(text.to_owned());
+            return;
+        }
         to_stderr(&format!("{} {text}\n", self.coloured(AnsiColor::Yellow, "warning:")));
     }
 
@@ -115,7 +131,11 @@ impl Printer {
     pub(crate) fn failure(&mut self, failure: &Failure) {
         if self.is_json() {
             let error = json!({ "kind": failure.kind.token(), "message": failure.what, "hint": failure.hint, "status": failure.status });
-            to_stderr(&self.written(&json!({ "schema_version": 1, "error": error })));
+            let mut object = json!({ "schema_version": 1, "error": error });
+            if let Some(fields) = object.as_object_mut() {
+                self.add_warnings(fields);
+            }
+            to_stderr(&self.written(&object));
             return;
         }
         to_stderr(&format!("{} {}\n", self.coloured(AnsiColor::Red, "error:"), failure.what));
@@ -182,9 +202,12 @@ impl Printer {
         })
     }
 
-    /// Text that belongs to a question, so it is shown however quiet it is.
+    /// Text that belongs to a question, so it is shown however quiet it is. Where nobody can be asked and one object is
+    /// wanted, the error alone is said.
     pub(crate) fn summary(&mut self, text: &str) {
-        to_stderr(text);
+        if self.interactive || !self.is_json() {
+            to_stderr(text);
+        }
     }
 }
 

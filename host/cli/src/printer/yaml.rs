@@ -9,6 +9,10 @@ use serde_json::{Number, Value};
 /// Words that a YAML 1.1 reader takes for something else than a text when they are not quoted.
 const TAKEN: [&str; 9] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
 
+/// The longest key that stands before its colon, in characters of what is written: YAML lets a reader give up after 1,024
+/// (yaml.org, "Implicit Keys").
+const LONGEST_KEY: usize = 1_000;
+
 /// An object as a YAML document, with its last newline.
 pub(super) fn document(value: &Value) -> String {
     let mut text = String::new();
@@ -21,7 +25,13 @@ fn block(value: &Value, indent: usize, text: &mut String) {
     match value {
         Value::Object(fields) if !fields.is_empty() => {
             for (name, value) in fields {
-                start(indent, &format!("{}:", key(name)), text);
+                let key = key(name);
+                if key.len() > LONGEST_KEY {
+                    start(indent, &format!("? {key}\n"), text);
+                    start(indent, ":", text);
+                } else {
+                    start(indent, &format!("{key}:"), text);
+                }
                 match nested(value, indent) {
                     Some(lines) => text.push_str(&format!("\n{lines}")),
                     None => line(value, text),
@@ -115,6 +125,21 @@ mod tests {
         let object = json!({ "a": 1, "no": "no", "b c": [], "list": [{ "x": null, "y": [true, [1]] }, {}, "s: #"] });
         let expected = "a: 1\n\"no\": \"no\"\n\"b c\": []\nlist:\n  - x: null\n    \"y\":\n      - true\n      - - 1\n  - {}\n  - \"s: #\"\n";
         assert_eq!(document(&object), expected);
+    }
+
+    #[test]
+    fn a_key_that_is_too_long_for_its_colon_is_announced() {
+        for (length, long) in [(998, false), (999, true), (5_000, true)] {
+            // Its quotes count, too.
+            let name = format!("{}", "A".repeat(length));
+            let object = json!({ "list": [{ (name.as_str()): 1, "b": 2 }], (name.as_str()): { "c": [3] } });
+            let expected = if long {
+                format!("list:\n  - ? \"{name}\"\n    : 1\n    b: 2\n? \"{name}\"\n:\n  c:\n    - 3\n")
+            } else {
+                format!("list:\n  - \"{name}\": 1\n    b: 2\n\"{name}\":\n  c:\n    - 3\n")
+            };
+            assert_eq!(document(&object), expected);
+        }
     }
 
     #[test]
