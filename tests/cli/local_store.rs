@@ -33,6 +33,19 @@ fn flip_last_bit(file: &PathBuf) {
 }
 
 #[test]
+fn a_version_that_is_missing_is_told_apart_from_a_secret_that_is() {
+    let world = World::new();
+    set(&world, "a", "x").succeeds();
+    let rolled = |reference: &str| world.forge(["secret", "rollback", reference, "--to", "9"]);
+    for outcome in [get(&world, "a?version=9"), rolled("a")] {
+        outcome.exits(3).stderr_has("there is no such version").stderr_has("`forge secret versions a`");
+    }
+    for outcome in [get(&world, "b?version=9"), rolled("b")] {
+        outcome.exits(3).stderr_has("there is no such secret").stderr_has("`forge secret list`");
+    }
+}
+
+#[test]
 fn a_value_lies_nowhere_in_the_clear_and_nothing_is_open_to_others() {
     let world = World::new();
     set(&world, "app/db", VALUE).succeeds().never_shows(VALUE);

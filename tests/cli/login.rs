@@ -47,6 +47,20 @@ fn a_user_logs_in_with_a_name_and_a_password() {
 }
 
 #[test]
+fn a_server_of_its_own_for_the_login_is_named_where_a_credential_goes() {
+    let world = World::new().with("ROLE", "role-0123456789");
+    let shown = |credential: &str| {
+        let add =
+            world.command(["provider", "add", "bao", "--plugin", "vault", "--dry-run", "--credential", credential]);
+        add.and(["--set", "address=http://127.0.0.1:1"]).run()
+    };
+    let login = "vault-token,method=approle,role-id=env:ROLE";
+    shown(login).succeeds().stderr_has("sent to http://127.0.0.1:1 and nowhere else");
+    let elsewhere = shown(&format!("{login},login-endpoint=http://127.0.0.1:2"));
+    elsewhere.succeeds().stderr_has("sent to http://127.0.0.1:1, to log in to http://127.0.0.1:2, and nowhere else");
+}
+
+#[test]
 fn a_signed_token_logs_in() {
     let server = server();
     server.auth("jwt");

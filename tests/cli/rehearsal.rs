@@ -33,6 +33,38 @@ fn rehearses(world: &World, words: &[&str]) -> (Outcome, serde_json::Value) {
 }
 
 #[test]
+fn what_a_plugin_can_not_do_is_refused_before_a_value_is_typed_and_in_a_rehearsal() {
+    let world = World::new();
+    let file = world.file("dev.env", "A=x\n");
+    let add = |name: &str, plugin: &str, setting: &str| {
+        world.forge(["provider", "add", name, "--plugin", plugin, "--set", setting, "--yes"]).succeeds();
+    };
+    add("text", "textfile", &format!("file={file}"));
+    add("env", "env", "names=APP_*");
+    for (words, reference) in [
+        (&["set"][..], "store://env/APP_A"),
+        (&["delete"], "store://env/APP_A"),
+        (&["recover"], "store://env/APP_A"),
+        (&["purge"], "store://env/APP_A"),
+        (&["rollback", "--to", "1"], "store://text/A"),
+        (&["enable"], "store://text/A?version=1"),
+        (&["disable"], "store://text/A?version=1"),
+    ] {
+        let words: Vec<String> =
+            [&["secret"], words, &[reference, "--dry-run"]].concat().iter().map(|word| (*word).to_owned()).collect();
+        world.words(&words).exits(2).stderr_has("so it can't do this").never_shows("would");
+    }
+    world.forge(["secret", "copy", "store://text/A", "store://env/APP_A", "--dry-run"]).exits(2);
+    world.forge(["secret", "copy", "store://text/**", "store://env/APP_B", "--dry-run"]).exits(2).never_shows("would");
+    // At a terminal, too, nothing is asked for.
+    let (screen, code) = Terminal::start(&world, ["secret", "set", "store://env/APP_A"]).ends();
+    assert!(code == 2 && screen.contains("secret-writer") && !screen.contains("value: "), "{screen}");
+    assert!(world.audit().iter().any(|record| record["operation"] == "set" && record["outcome"] == "unsupported"));
+    // What it can do is rehearsed as before.
+    world.forge(["secret", "set", "store://text/B", "--dry-run"]).succeeds().stderr_has("would write");
+}
+
+#[test]
 fn a_provider_is_shown_with_all_that_it_would_be_allowed_and_no_request_is_made() {
     let server = Hostile::start();
     let world = root_world();

@@ -136,7 +136,11 @@ pub(crate) fn grant(
             let parameters: Vec<String> =
                 credential.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
             row(&mut text, "credential", &format!("{} ({})", credential.kind, parameters.join(", ")));
-            row(&mut text, "", &format!("sent to {} and nowhere else", credential.audience.join(", ")));
+            // A login sends what stands at the sources, and may have a server of its own.
+            let login =
+                credential.parameters.get("login-endpoint").filter(|origin| !credential.audience.contains(origin));
+            let login = login.map_or(String::new(), |origin| format!(", to log in to {origin},"));
+            row(&mut text, "", &format!("sent to {}{login} and nowhere else", credential.audience.join(", ")));
             if let Some(identity) = &credential.identity {
                 row(&mut text, "identity", identity);
             }

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 
 use crate::Kind;
+use crate::policy::Action;
 use crate::secret::{Attributes, Entry, Page, PutOptions, Secret, SecretVersion, VersionPage, VersionState};
 
 /// What stopped a provider. Its texts are the host's own; what a guest said stands in [`Failure::guest`] alone.
@@ -162,6 +163,9 @@ impl CallLog {
 /// A configured source of secrets. What a backend has no ability for is refused with [`Kind::Unsupported`] before anything is sent.
 #[async_trait]
 pub trait SecretProvider: Send + Sync + std::fmt::Debug {
+    /// Whether it can do this at all, known without asking it: a [`Kind::Unsupported`] before a value is read or typed.
+    fn check_ability(&self, action: Action) -> Result<(), Failure>;
+
     /// The secret, or `None` when there is no such secret or version.
     async fn get(&self, log: &CallLog, path: &str, version: Option<&str>) -> Result<Option<Secret>, Failure>;
 

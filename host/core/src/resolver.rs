@@ -84,6 +84,20 @@ impl Resolver {
         self.providers.open(name).await
     }
 
+    /// The provider of an operation that is to come, if it can do that at all: asked before a value is read or typed, and
+    /// where the operation is only rehearsed. That it can't is on record as the operation would be.
+    ///
+    /// # Errors
+    /// As [`Resolver::open`], and [`Kind::Unsupported`].
+    pub async fn prepare(&self, target: Target<'_>, action: Action) -> Result<Opened, Failure> {
+        let opened = self.open(target.provider).await?;
+        if let Err(failure) = opened.provider.check_ability(action) {
+            let operation = self.begin(&opened, target, action)?;
+            self.end::<()>(operation, Err(failure))?;
+        }
+        Ok(opened)
+    }
+
     /// Reads a secret; `None` when there is no such secret or version.
     ///
     /// # Errors

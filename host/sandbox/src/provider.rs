@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use forge_broker::Egress;
 use forge_core::Kind;
+use forge_core::policy::Action;
 use forge_core::provider::{CallLog, Failure, SecretProvider};
 use forge_core::route;
 use forge_core::secret::{Attributes, Entry, Page, PutOptions, Secret, SecretVersion, VersionPage, VersionState};
@@ -95,6 +96,16 @@ impl Provider {
         &self.0.component
     }
 
+    /// Refuses what the component exports no interface for.
+    fn has(&self, ability: Ability) -> Result<(), Failure> {
+        let component = &self.0.component;
+        if component.has(ability.interface()) {
+            return Ok(());
+        }
+        let what = format!("plugin `{}` has no `{}`, so it can't do this", component.manifest.id, ability.interface());
+        Err(Failure::new(Kind::Unsupported, what))
+    }
+
     /// One call from its beginning to the host's verdict.
     async fn call<T: Send + 'static>(
         &self,
@@ -105,10 +116,7 @@ impl Provider {
     ) -> Result<T, Failure> {
         let inner = &self.0;
         let plugin = &inner.component.manifest.id;
-        if !inner.component.has(ability.interface()) {
-            let what = format!("plugin `{plugin}` has no `{}`, so it can't do this", ability.interface());
-            return Err(Failure::new(Kind::Unsupported, what));
-        }
+        self.has(ability)?;
         let writes = ability.writes();
         let lock = match &inner.lent.directory {
             Some(directory) if writes => Some(directory.lock().await?),
@@ -178,6 +186,17 @@ macro_rules! act {
 
 #[async_trait]
 impl SecretProvider for Provider {
+    fn check_ability(&self, action: Action) -> Result<(), Failure> {
+        self.has(match action {
+            Action::Get | Action::Check => Ability::Read,
+            Action::List | Action::Describe => Ability::Metadata,
+            Action::Set => Ability::Write,
+            Action::Delete | Action::Recover | Action::Purge => Ability::Removal,
+            Action::Versions => Ability::History,
+            Action::Rollback | Action::SetState => Ability::Rewriting,
+        })
+    }
+
     async fn get(&self, log: &CallLog, path: &str, version: Option<&str>) -> Result<Option<Secret>, Failure> {
         let (name, version) = (path.to_owned(), version.map(str::to_owned));
         let act: Act<Option<types::Secret>> = act!(ProviderPre, forge_plugin_secret_provider, |store, guest| guest

@@ -14,6 +14,10 @@ struct Memory {
 
 #[async_trait]
 impl SecretProvider for Memory {
+    fn check_ability(&self, _: Action) -> Result<(), Failure> {
+        Ok(())
+    }
+
     async fn get(&self, _: &CallLog, path: &str, _: Option<&str>) -> Result<Option<Secret>, Failure> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         match path {

@@ -1,6 +1,7 @@
 //! `forge secret copy`: from any provider to any other, one secret or everything below a prefix.
 
 use forge_core::Kind;
+use forge_core::policy::Action;
 use forge_core::provider::Failure;
 use forge_core::reference::Reference;
 use forge_core::resolver::{Resolver, Target};
@@ -30,8 +31,8 @@ pub(super) async fn copy(app: &App, printer: &mut Printer, from: &str, to: &str,
             if from.field.is_some() {
                 return Err(usage("whole secrets are copied, so the reference has no field")).context(tried);
             }
-            let source = Named::open(app, from.clone()).await.context(tried)?;
-            let provider = source.resolver.open(to.provider.as_deref()).await.context(tried)?.name;
+            let source = Named::open(app, from.clone(), Action::Get).await.context(tried)?;
+            let provider = source.resolver.prepare(target(&to), Action::Set).await.context(tried)?.name;
             let destination = Reference { provider: Some(provider), ..to.clone() };
             if source.resolved == destination {
                 return Err(usage("both are the same secret")).context(tried);
@@ -124,6 +125,8 @@ pub(crate) async fn below(
     (destination, to): (&str, &str),
     manner: Manner,
 ) -> Outcome<Vec<Copied>> {
+    // Nothing is read for a destination that takes nothing.
+    resolver.prepare(Target { provider: Some(destination), path: to, version: None }, Action::Set).await?;
     let mut paths = Vec::new();
     let target = Target { provider: Some(source), path: from, version: None };
     let listed = list::each(resolver, target, |entry| {

@@ -10,6 +10,7 @@ use forge_core::reference::Reference;
 use forge_core::secret::{Secret as Stored, Value};
 use serde_json::{Value as Json, json};
 
+use super::history::missing;
 use super::{pairs, parsed, target};
 use crate::app::App;
 use crate::commands::version;
@@ -22,9 +23,9 @@ pub(super) async fn get(app: &App, printer: &mut Printer, text: &str, out: Optio
     let resolver = app.resolver();
     let Some(secret) = resolver.read(target(&reference)).await.context(tried)? else {
         let all = reference.provider.as_ref().map_or(String::new(), |name| format!(" store://{name}"));
-        return Err(not_found("there is no such secret or version")
-            .with_hint(format!("`forge secret list{all}` shows what is there")))
-        .context(tried);
+        let failure = not_found("there is no such secret or version")
+            .with_hint(format!("`forge secret list{all}` shows what is there"));
+        return Err(missing(&resolver, &reference, failure).await).context(tried);
     };
     let value = field::take(&secret, reference.field.as_deref()).context(|| match &reference.field {
         Some(field) => format!("can't take field `{}` of `{}`", forge_core::manifest::printable(field), reference.path),

@@ -2,7 +2,10 @@
 
 use forge_core::Kind;
 use forge_core::manifest::{printable, printable_name};
+use forge_core::policy::Action;
 use forge_core::provider::Failure;
+use forge_core::reference::Reference;
+use forge_core::resolver::Resolver;
 use forge_core::secret::{Attributes, SecretVersion, VersionState};
 use forge_core::time::rfc3339;
 use serde_json::json;
@@ -23,7 +26,7 @@ pub(super) async fn describe(app: &App, printer: &mut Printer, text: &str) -> Ou
     let reference = parsed(text)?;
     let tried = || format!("can't describe `{reference}`");
     whole(&reference, "describes").context(tried)?;
-    let named = Named::open(app, reference.clone()).await.context(tried)?;
+    let named = Named::open(app, reference.clone(), Action::Describe).await.context(tried)?;
     let Some(entry) = named.resolver.describe(target(&reference)).await.context(tried)? else {
         return Err(not_found("there is no such secret")).context(tried);
     };
@@ -72,7 +75,7 @@ pub(super) async fn versions(app: &App, printer: &mut Printer, text: &str) -> Ou
     let reference = parsed(text)?;
     let tried = || format!("can't list the versions of `{reference}`");
     whole(&reference, "has versions").context(tried)?;
-    let named = Named::open(app, reference.clone()).await.context(tried)?;
+    let named = Named::open(app, reference.clone(), Action::Versions).await.context(tried)?;
     let versions = all(&named).await.context(tried)?;
     if versions.is_empty() {
         return Err(not_found("there is no such secret")).context(tried);
@@ -117,12 +120,18 @@ pub(super) async fn rollback(app: &App, printer: &mut Printer, text: &str, to: &
     let shown = reference.clone();
     reference.version = Some(to.to_owned());
     let tried = || format!("can't roll `{shown}` back to version {}", printable_name(to));
-    let named = Named::open(app, reference).await.context(tried)?;
+    let named = Named::open(app, reference, Action::Rollback).await.context(tried)?;
     if dry_run {
         printer.note(&format!("would make `{}` current", named.resolved));
         return named.dry(printer, "rollback");
     }
-    let now = named.resolver.rollback(target(&named.reference)).await.context(tried)?;
+    let now = match named.resolver.rollback(target(&named.reference)).await {
+        Err(failure) if failure.kind == Kind::NotFound => {
+            Err(missing(&named.resolver, &named.reference, failure).await)
+        }
+        answer => answer,
+    };
+    let now = now.context(tried)?;
     if printer.is_json() {
         return printer.object(json!({ "reference": named.without_version().to_string(), "version": version(&now) }));
     }
@@ -133,6 +142,22 @@ pub(super) async fn rollback(app: &App, printer: &mut Printer, text: &str, to: &
         printable_name(&now.id)
     ));
     Ok(())
+}
+
+/// What is missing where a version was named: `failure` as it is, or the version alone, where the secret is there.
+pub(super) async fn missing(resolver: &Resolver, reference: &Reference, failure: Failure) -> Failure {
+    if reference.version.is_none() {
+        return failure;
+    }
+    let whole = Reference { version: None, field: None, ..reference.clone() };
+    // Where this can't be told, what was said before is true all the same.
+    match resolver.describe(target(&whole)).await {
+        Ok(Some(_)) => {
+            let shows = format!("`forge secret versions {whole}` shows which there are");
+            not_found("there is no such version").with_hint(shows)
+        }
+        _ => failure,
+    }
 }
 
 /// Enables or disables one version: the one named, or the current one.
@@ -149,7 +174,7 @@ pub(super) async fn set_state(
     if reference.field.is_some() {
         return Err(usage(format!("a version is {verb}d whole, so the reference has no field"))).context(tried);
     }
-    let mut named = Named::open(app, reference.clone()).await.context(tried)?;
+    let mut named = Named::open(app, reference.clone(), Action::SetState).await.context(tried)?;
     if reference.version.is_none() {
         let known = named.resolver.describe(target(&reference)).await.context(tried)?;
         let known = known.ok_or_else(|| not_found("there is no such secret")).context(tried)?;

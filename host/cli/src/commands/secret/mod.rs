@@ -8,6 +8,7 @@ mod removal;
 mod set;
 
 use self::removal::Removal;
+use forge_core::policy::Action;
 use forge_core::reference::Reference;
 use forge_core::resolver::{Resolver, Target};
 use forge_core::secret::{Attributes, VersionState};
@@ -57,9 +58,9 @@ struct Named {
 }
 
 impl Named {
-    async fn open(app: &App, reference: Reference) -> Outcome<Self> {
+    async fn open(app: &App, reference: Reference, action: Action) -> Outcome<Self> {
         let resolver = app.resolver();
-        let opened = resolver.open(reference.provider.as_deref()).await?;
+        let opened = resolver.prepare(target(&reference), action).await?;
         let resolved = Reference { provider: Some(opened.name), ..reference.clone() };
         Ok(Self { resolver, reference, resolved })
     }

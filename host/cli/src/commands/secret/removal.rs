@@ -1,5 +1,6 @@
 //! Deleting a secret, taking that back, and removing it for good.
 
+use forge_core::policy::Action;
 use serde_json::json;
 
 use super::{Named, parsed, target, whole};
@@ -24,6 +25,14 @@ impl Removal {
         }
     }
 
+    fn action(self) -> Action {
+        match self {
+            Self::Delete => Action::Delete,
+            Self::Recover => Action::Recover,
+            Self::Purge => Action::Purge,
+        }
+    }
+
     fn done(self) -> &'static str {
         match self {
             Self::Delete => "deleted",
@@ -45,7 +54,7 @@ pub(super) async fn run(
     let (verb, done) = (removal.verb(), removal.done());
     let tried = || format!("can't {verb} `{reference}`");
     whole(&reference, &format!("is {done}")).context(tried)?;
-    let named = Named::open(app, reference.clone()).await.context(tried)?;
+    let named = Named::open(app, reference.clone(), removal.action()).await.context(tried)?;
     if dry_run {
         printer.note(&format!("would {verb} `{}`", named.resolved));
         return named.dry(printer, verb);

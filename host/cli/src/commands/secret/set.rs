@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _, Read as _};
 use std::path::Path;
 
 use forge_core::Kind;
+use forge_core::policy::Action;
 use forge_core::provider::Failure;
 use forge_core::reference::Reference;
 use forge_core::resolver::Resolver;
@@ -37,7 +38,7 @@ pub(super) async fn set(app: &App, printer: &mut Printer, arguments: Set) -> Out
             .context(tried);
     }
     // Opened first: whoever names a provider that is not there should not have to type the value.
-    let named = Named::open(app, reference.clone()).await.context(tried)?;
+    let named = Named::open(app, reference.clone(), Action::Set).await.context(tried)?;
     let doing = if arguments.dry_run { "would write" } else { "writing" };
     printer.note(&format!("{doing} `{}`", named.resolved));
     if arguments.dry_run {
