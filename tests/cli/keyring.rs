@@ -1,6 +1,9 @@
 //! The sealing key in a desktop's keyring: where it lands, that it is nowhere else, and what a keyring without it means.
 
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::Barrier;
 
 use forge_tests::outcome::contains;
@@ -199,4 +202,59 @@ fn the_key_moves_when_a_person_says_so_and_opens_the_same_store() {
     assert_eq!((desktop.count(), kernel_has(&id)), (0, None));
     get(&world, "a").succeeds().stdout_is("x");
     World::new().forge(["doctor", "--move-key", "file"]).exits(3);
+}
+
+#[test]
+fn a_bus_that_another_user_listens_on_is_told_nothing() {
+    let own = World::new();
+    std::fs::create_dir_all(own.config().parent().unwrap()).unwrap();
+    std::fs::write(own.config(), "[store]\nkey = \"keyring\"\n").unwrap();
+    let is_root = std::fs::metadata(own.config()).unwrap().uid() == 0;
+    // The twin is a bus of this user without a keyring; only root can be somebody else as well.
+    for (is_other, why) in [(false, "nobody on the session bus keeps secrets"), (true, "belongs to another user")] {
+        if is_other && !is_root {
+            continue;
+        }
+        let name = format!("unix:abstract=forge-test-{}-{is_other}", std::process::id());
+        let mut bus = Command::new(if is_other { "setpriv" } else { "env" });
+        if is_other {
+            bus.args(["--reuid=65534", "--regid=65534", "--clear-groups", "dbus-daemon", "--session"]);
+        } else {
+            // Without folders of services, so that it starts no keyring.
+            let rules = "<allow send_destination='*' eavesdrop='true'/><allow eavesdrop='true'/><allow own='*'/>";
+            let content =
+                format!("<busconfig><listen>{name}</listen><policy context=\"default\">{rules}</policy></busconfig>");
+            bus.args(["dbus-daemon", "--config-file", &own.file("bus.conf", content)]);
+        }
+        bus.args(["--nofork", "--nopidfile", "--print-address", &format!("--address={name}")]);
+        let mut bus = bus.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        BufReader::new(bus.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
+        let run = own.command(["secret", "set", "a"]).variable("DBUS_SESSION_BUS_ADDRESS", &name);
+        let outcome = run.input("x").run();
+        bus.kill().unwrap();
+        bus.wait().unwrap();
+        outcome.exits(6).stderr_has(why);
+        assert!(!key_file(&own).exists());
+    }
+}
+
+#[test]
+fn no_read_and_no_doctor_makes_a_key() {
+    let desktop = Desktop::start();
+    let world = world(&desktop);
+    get(&world, "a").exits(3);
+    world.forge(["secret", "list"]).succeeds().stdout_is("");
+    world.forge(["doctor"]).succeeds().stdout_has("not there yet: the first write makes it");
+    assert!(!world.data().join("keys").join("sealing.key").exists());
+    assert_eq!(desktop.count(), 0);
+    set(&world, "a", "x").succeeds();
+    let id = id(&world);
+    get(&world, "a").succeeds().stdout_is("x");
+    // A key that is gone is told by what it sealed, and a read makes no other one.
+    std::fs::remove_file(key_file(&world)).unwrap();
+    get(&world, "a").exits(11).stderr_has("is gone");
+    set(&world, "b", "y").exits(11).stderr_has("is gone");
+    assert!(!key_file(&world).exists());
+    assert_eq!(desktop.count(), 1);
+    kernel_forgets(&id);
 }
