@@ -22,9 +22,6 @@ use crate::tokens::TokenFile;
 /// The longest credential, in bytes: service-account files have about 2,400.
 const LONGEST: u64 = 64 << 10;
 
-/// The longest grant, in bytes.
-const LONGEST_GRANT: u64 = 1 << 20;
-
 /// Where a prompted credential is sealed for: no plugin is its owner, so none can open it.
 fn place(id: &str) -> Place<'_> {
     Place { owner: "credential", store: &[0; 16], path: id }
@@ -66,7 +63,7 @@ impl Answers {
     /// It can't be sealed or written; then nothing of it is left, and the grant before it counts.
     pub(crate) fn record(&self, home: &Home, grant: &Grant, path: &Path) -> Outcome {
         // What can't be read any more holds no sealed credential that could be found.
-        let before = home::read_private(path, LONGEST_GRANT).unwrap_or_default();
+        let before = home::read_private(path, crate::grants::LONGEST).unwrap_or_default();
         let before = before.and_then(|text| serde_json::from_slice::<Grant>(&text).ok());
         let text = serde_json::to_vec_pretty(grant).map_err(|error| Failure::new(Kind::Internal, error.to_string()))?;
         if let Err(failure) = self.keep(home, grant).and_then(|()| Ok(home::write(path, &text)?)) {
