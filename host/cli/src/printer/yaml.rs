@@ -131,7 +131,7 @@ mod tests {
     fn a_key_that_is_too_long_for_its_colon_is_announced() {
         for (length, long) in [(998, false), (999, true), (5_000, true)] {
             // Its quotes count, too.
-            let name = format!("{}", "A".repeat(length));
+            let name = "A".repeat(length);
             let object = json!({ "list": [{ (name.as_str()): 1, "b": 2 }], (name.as_str()): { "c": [3] } });
             let expected = if long {
                 format!("list:\n  - ? \"{name}\"\n    : 1\n    b: 2\n? \"{name}\"\n:\n  c:\n    - 3\n")
