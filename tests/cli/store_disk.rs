@@ -202,7 +202,7 @@ fn a_file_that_is_no_development_file_is_refused() {
         }
         run.run()
     };
-    add(&[]).exits(2).stderr_has("`file` is required");
+    add(&[]).exits(2).stderr_has("the setting `file` of `textfile` is required");
     let folder = format!("file={}", world.home().display());
     add(&[&folder]).exits(2).stderr_has("directory");
     // Neither forge's own files nor a credential are a development file.
