@@ -323,6 +323,7 @@ impl Home {
         if let Ok(bytes) = <&[u8; 32]>::try_from(content.as_slice()) {
             return Ok(Some(KeyFile::Key(SealingKey::from_bytes(bytes))));
         }
+        // What the parser says of it is not repeated: a file that is no marker may be half a key.
         let marker: Option<Marker> = serde_json::from_slice(&content).ok();
         match marker.filter(|marker| marker.schema_version == SCHEMA_VERSION) {
             Some(marker) => Ok(Some(KeyFile::Marker(marker))),
