@@ -21,7 +21,9 @@ impl std::fmt::Debug for Terminal {
 impl Terminal {
     /// Starts the program with these arguments.
     pub fn start<const N: usize>(world: &World, arguments: [&str; N]) -> Self {
-        let mut command = Command::new(program());
+        // A suite that was started in the background ignores these signals, and would hand that on.
+        let mut command = Command::new("env");
+        command.arg("--default-signal=INT,QUIT,HUP").arg(program());
         command.args(arguments).current_dir(world.path("work")).env_clear();
         command.env("HOME", world.home()).env("TERM", "xterm").envs(world.variables());
         Self(spawn_command(command, Some(PATIENCE)).unwrap())
