@@ -18,7 +18,7 @@ use forge_core::home::Home;
 use forge_core::manifest::DirectoryMode;
 use forge_core::provider::{CallLog, SecretProvider as _};
 use forge_core::secret::PutOptions;
-use forge_sandbox::{Compiler, Directory, Doors, Found, Sandbox, Seal};
+use forge_sandbox::{Calls, Compiler, Directory, Doors, Found, Sandbox, Seal};
 use forge_tests::servers::openbao::{OpenBao, ROOT};
 use forge_tests::world::{World, program, root};
 use secrecy::SecretString;
@@ -189,8 +189,7 @@ fn sizes() {
 /// Writes secrets into the embedded store of a world, through the plugin and without a process for each.
 fn fill(world: &World, size: usize) {
     world.command(["secret", "set", "bench/0"]).input("a value of usual length").run().exits(0);
-    let home =
-        Home { config: world.home().join(".config/forge"), data: world.data(), cache: world.cache(), keyring: None };
+    let home = world.places();
     let path = home.local_store().display().to_string();
     let directory = DirectoryGrant { path: path.clone(), mode: DirectoryMode::ReadWrite, sealed: true, file: None };
     let grant = serde_json::json!({
@@ -206,7 +205,7 @@ fn fill(world: &World, size: usize) {
         directory: Some(Directory::new(&directory, Some(Seal::of(&home).unwrap()), "builtin:file".to_owned())),
         ..Doors::default()
     };
-    let sandbox = Sandbox::start(&home, Compiler::new(program())).unwrap();
+    let sandbox = Sandbox::start(&home, Compiler::new(program()), Calls::Many).unwrap();
     let provider = sandbox.open(&found(&root().join("target/plugins/file.wasm")), &grant, doors).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -226,7 +225,7 @@ fn found(wasm: &Path) -> Found {
 /// The same request through the same broker, once sent by the host itself and once by a guest in a fresh instance.
 async fn calls(home: &Home, grant: &Grant, plugins: &Path, address: &str) {
     let egress = Egress::open(grant, &Options::new(Arc::new(Root))).unwrap();
-    let sandbox = Sandbox::start(home, Compiler::new(program())).unwrap();
+    let sandbox = Sandbox::start(home, Compiler::new(program()), Calls::Many).unwrap();
     let doors = Doors { egress: Some(Arc::clone(&egress)), ..Doors::default() };
     let provider = sandbox.open(&found(&plugins.join("vault.wasm")), grant, doors).unwrap();
     let url = format!("{address}/v1/secret/data/bench");
@@ -280,8 +279,7 @@ fn main() {
     let set = world.command(["secret", "set", "store://bao/bench"]).variable("VAULT_TOKEN", ROOT);
     set.input("a value of usual length").run().exits(0);
     processes(&world, &server);
-    let home =
-        Home { config: world.home().join(".config/forge"), data: world.data(), cache: world.cache(), keyring: None };
+    let home = world.places();
     let grant = std::fs::read(home.grant_file("bao")).unwrap();
     let grant: Grant = serde_json::from_slice(&grant).unwrap();
     let plugins = root().join("target/plugins");

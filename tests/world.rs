@@ -8,6 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use forge_core::home::Home;
+
 use crate::component;
 use crate::outcome::{Outcome, contains};
 
@@ -114,6 +116,11 @@ impl World {
     /// The user's configuration file.
     pub fn config(&self) -> PathBuf {
         self.home().join(".config/forge/config.toml")
+    }
+
+    /// The program's directories, for what asks its libraries directly.
+    pub fn places(&self) -> Home {
+        Home { config: self.home().join(".config/forge"), data: self.data(), cache: self.cache(), keyring: None }
     }
 
     /// Writes a file outside the home and answers its path as an argument.

@@ -3,7 +3,8 @@
 #![expect(clippy::disallowed_methods, reason = "cargo talks to a build script through the environment")]
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::{env, fs};
 
 use sha2::{Digest as _, Sha256};
@@ -35,5 +36,25 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     list.push(']');
     fs::write(PathBuf::from(env::var("OUT_DIR")?).join("builtins.rs"), list)?;
+    link_unwinder();
     Ok(())
+}
+
+/// Takes the unwinder into the program where the C compiler has it at hand: to load it as a library of its own takes each
+/// command longer than to decrypt its secret.
+fn link_unwinder() {
+    const UNWINDER: &str = "libgcc_eh.a";
+    let is_gnu = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|system| system == "linux")
+        && env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|libc| libc == "gnu");
+    // The compiler at hand makes code for this machine, and knows nothing of another's libraries.
+    if !is_gnu || env::var("HOST") != env::var("TARGET") {
+        return;
+    }
+    let found = Command::new("cc").arg(format!("-print-file-name={UNWINDER}")).output();
+    let path = found.ok().and_then(|found| String::from_utf8(found.stdout).ok()).unwrap_or_default();
+    // A file that the compiler does not have is answered by its bare name.
+    if let Some(folder) = Path::new(path.trim()).parent().filter(|folder| folder.is_absolute()) {
+        println!("cargo::rustc-link-search=native={}", folder.display());
+        println!("cargo::rustc-link-lib=static:-bundle=gcc_eh");
+    }
 }

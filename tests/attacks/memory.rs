@@ -43,7 +43,7 @@ fn a_process_that_is_aborted_with_a_credential_in_its_memory_leaves_no_core_file
 }
 
 /// The attack with the canary in two halves.
-fn search() -> String {
+pub(super) fn search() -> String {
     let (first, second) = CANARY.split_at(CANARY.len() / 2);
     format!("search-memory/{first}/{second}")
 }

@@ -10,6 +10,7 @@ mod network;
 mod paths;
 mod projects;
 mod resources;
+mod reuse;
 mod servers;
 mod store;
 mod surroundings;

@@ -116,6 +116,42 @@ fn a_configuration_that_can_not_be_read_is_told_by_its_line_and_never_repeated()
     world.forge(["--config", &missing, "secret", "get", "a"]).exits(2).stderr_has(&missing);
 }
 
+/// A line that begins with its command is read by the description of that command alone, and one that begins with an
+/// option by the description of all.
+#[test]
+fn a_line_means_the_same_whether_an_option_stands_before_its_command_or_not() {
+    let world = World::new();
+    for line in [
+        "secret",
+        "secret get",
+        "secret get --nope",
+        "secret get a b",
+        "secret --yes delete a",
+        "secret got a",
+        "secret get --help",
+        "secret --help",
+        "secret rollback a",
+        "secret copy --help",
+        "provider",
+        "provider add --help",
+        "provider remove --dry-run",
+        "plugin instal",
+        "import",
+        "doctor --move-key nowhere",
+        "allow --nope",
+        "sekret get a",
+    ] {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let (alone, among_all) =
+            (world.words(&words), world.words(&[&["--quiet".to_owned()], words.as_slice()].concat()));
+        assert_eq!(
+            (alone.code, &alone.stdout, &alone.stderr),
+            (among_all.code, &among_all.stdout, &among_all.stderr),
+            "{line}"
+        );
+    }
+}
+
 #[test]
 fn a_command_that_does_not_exist_is_a_usage_error() {
     let world = World::new();

@@ -12,7 +12,7 @@ use forge_core::policy::{Caller, Policy};
 use forge_core::project;
 use forge_core::resolver::Resolver;
 use forge_core::trust;
-use forge_sandbox::{Builtin, Compiler, Plugins, Sandbox};
+use forge_sandbox::{Builtin, Calls, Compiler, Plugins, Sandbox};
 use tokio::runtime::Runtime;
 
 use crate::arguments::{Arguments, Command, Global, Later};
@@ -140,13 +140,18 @@ impl App {
 
     /// Starts the engine.
     pub(crate) fn sandbox(&self) -> Outcome<Sandbox> {
-        Ok(Sandbox::start(&self.home, Compiler::new(environment::program()))?)
+        Ok(Sandbox::start(&self.home, Compiler::new(environment::program()), Calls::Few)?)
+    }
+
+    /// What opens the providers of this command.
+    pub(crate) fn opener(&self) -> Opener {
+        let opener = Opener::new(&self.home, &self.config, &self.plugins, self.global.provider.clone());
+        opener.keeping_tokens(!self.global.no_token_cache)
     }
 
     /// The way of every operation.
     pub(crate) fn resolver(&self) -> Resolver {
-        let opener = Opener::new(&self.home, &self.config, &self.plugins, self.global.provider.clone());
-        self.resolver_over(opener.keeping_tokens(!self.global.no_token_cache))
+        self.resolver_over(self.opener())
     }
 
     /// The same over providers that are opened elsewhere, too.

@@ -12,7 +12,7 @@ use crate::printer::Printer;
 
 mod later;
 mod project;
-mod secret;
+pub(crate) mod secret;
 
 pub(crate) use later::Later;
 pub(crate) use project::{Allow, Init};
@@ -21,22 +21,23 @@ pub(crate) use secret::{Import, Secret, Set};
 /// Read and write secrets in any backend. Every backend is a sandboxed WebAssembly plugin that never sees your credentials.
 #[derive(Debug, Parser)]
 #[command(name = "forge", version, disable_help_subcommand = true, arg_required_else_help = true)]
-pub(crate) struct Arguments {
+pub(crate) struct Arguments<C: Subcommand = Command> {
     #[command(flatten)]
     pub(crate) global: Global,
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: C,
 }
 
 /// What was typed. Ends the process where that is a question for help; what can't be understood is told here, and its exit
 /// code answered.
 pub(crate) fn parse() -> Result<Arguments, u8> {
-    let mut command = Arguments::command();
+    // The typed command alone is described; manual pages and completion are made of all of them.
+    let mut command = Arguments::<Later<Command>>::command();
     if environment::is_typed("--no-color") || environment::wants_no_colours() {
         command = command.color(ColorChoice::Never);
     }
     let matches = command.try_get_matches_from_mut(environment::arguments());
-    let parsed = matches.and_then(|mut matches| Arguments::from_arg_matches_mut(&mut matches));
+    let parsed = matches.and_then(|mut matches| Arguments::<Command>::from_arg_matches_mut(&mut matches));
     match parsed {
         Ok(arguments) => {
             // The process ends before anybody would miss the memory; to free it piece by piece takes longer than a read.

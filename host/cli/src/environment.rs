@@ -23,6 +23,11 @@ pub(crate) fn arguments() -> std::env::ArgsOs {
     std::env::args_os()
 }
 
+/// One of the words that were typed, counted from the program's own name; one that is not UTF-8 counts as missing.
+pub(crate) fn typed_word(position: usize) -> Option<String> {
+    std::env::args_os().nth(position)?.into_string().ok()
+}
+
 /// A variable; one that is not UTF-8 counts as missing.
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()

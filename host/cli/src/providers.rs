@@ -21,7 +21,7 @@ use forge_core::resolver::{Opened, Providers, Resolver, Target};
 use forge_core::setting::{self, Settings};
 use forge_core::trust;
 use forge_core::{Kind, field};
-use forge_sandbox::{Compiler, Directory, Doors, Environment, Found, Plugins, Provider, Sandbox, Seal};
+use forge_sandbox::{Calls, Compiler, Directory, Doors, Environment, Found, Plugins, Provider, Sandbox, Seal};
 use zeroize::Zeroizing;
 
 use crate::credential::{Answers, Reader};
@@ -46,6 +46,8 @@ pub(crate) struct Opener {
     unrecorded: Arc<BTreeMap<String, Grant>>,
     /// Whether tokens of logins are kept for the next command.
     keeps_tokens: bool,
+    /// What the sandbox is started for.
+    calls: Calls,
     /// What was prompted for and is not recorded yet.
     answers: Answers,
     sandbox: Arc<OnceLock<Sandbox>>,
@@ -65,6 +67,7 @@ impl Opener {
             default,
             unrecorded: Arc::default(),
             keeps_tokens: true,
+            calls: Calls::Few,
             answers: Answers::default(),
             sandbox: Arc::default(),
             opened: Arc::default(),
@@ -76,6 +79,11 @@ impl Opener {
     /// The same, which keeps tokens of logins for the next command or does not.
     pub(crate) fn keeping_tokens(self, keeps_tokens: bool) -> Self {
         Self { keeps_tokens, ..self }
+    }
+
+    /// The same, for a command that goes over many secrets.
+    pub(crate) fn for_many(self) -> Self {
+        Self { calls: Calls::Many, ..self }
     }
 
     /// The same, which knows grants that were allowed a moment ago and are recorded with others.
@@ -180,7 +188,7 @@ impl Opener {
         let sandbox = match self.sandbox.get() {
             Some(sandbox) => sandbox,
             None => {
-                let started = Sandbox::start(&self.home, Compiler::new(environment::program()))?;
+                let started = Sandbox::start(&self.home, Compiler::new(environment::program()), self.calls)?;
                 self.sandbox.get_or_init(|| started)
             }
         };

@@ -7,7 +7,7 @@ use forge_core::manifest::Manifest;
 use forge_core::provider::{Failure, GuestText, RequestRecord};
 use forge_core::setting::Settings;
 use wasmtime::component::InstancePre;
-use wasmtime::{Store, Trap};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
 use crate::bindings::types;
 use crate::convert;
@@ -69,6 +69,10 @@ fn timeout(state: &State, limits: &Limits) -> Failure {
 /// What the engine stopped a guest for, in the host's words: a guest's own message may hold a secret.
 fn fault(error: &wasmtime::Error, state: &State, limits: &Limits) -> Failure {
     let plugin = &state.plugin;
+    if error.is::<PoolConcurrencyLimitError>() {
+        let what = format!("plugin `{plugin}` was not called: too many calls of plugins run at once");
+        return Failure::new(Kind::Unavailable, what);
+    }
     let what = match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => {
             let budget = crate::engine::TICK.as_millis() * u128::from(limits.ticks);

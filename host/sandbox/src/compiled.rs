@@ -222,7 +222,7 @@ mod tests {
     const ATTACKER: &str = "bb";
 
     fn cache(directory: &std::path::Path) -> (Engine, CompileCache) {
-        let engine = crate::engine::running().unwrap();
+        let engine = crate::engine::running(crate::Calls::Few).unwrap();
         let place = |name: &str| directory.join(name);
         let home = Home { config: place("config"), data: place("data"), cache: place("cache"), keyring: None };
         let cache = CompileCache::new(&home, &engine);

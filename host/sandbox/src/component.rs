@@ -2,7 +2,7 @@
 
 use forge_core::manifest::{Manifest, SECTION};
 use sha2::Digest as _;
-use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
+use wasmparser::{Chunk, Encoding, Parser, Payload, Validator, WasmFeatures};
 
 use crate::error::{Error, LONGEST_COMPONENT};
 
@@ -69,9 +69,9 @@ pub(crate) fn read(bytes: &[u8], digest: String) -> Result<Component, Error> {
     let (mut packed, mut linked, mut imports, mut exports) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     // What the parser is inside of: the component itself is not on this stack.
     let mut inside = Vec::new();
-    for payload in Parser::new(0).parse_all(bytes) {
+    for payload in sections(bytes) {
         let invalid = |error: wasmparser::BinaryReaderError| Error::Invalid { offset: error.offset() };
-        match payload.map_err(invalid)? {
+        match payload? {
             Payload::ModuleSection { .. } => inside.push(Encoding::Module),
             Payload::ComponentSection { .. } => inside.push(Encoding::Component),
             Payload::End(_) => drop(inside.pop()),
@@ -100,6 +100,44 @@ pub(crate) fn read(bytes: &[u8], digest: String) -> Result<Component, Error> {
         return Err(Error::ManifestCount(manifests.len()));
     };
     Ok(Component { digest, manifest: Manifest::parse(manifest)?, imports, exports })
+}
+
+/// The sections of a component and of all that is inside it, without the functions: each read of a secret comes by here,
+/// and has no use for them.
+fn sections(bytes: &[u8]) -> impl Iterator<Item = Result<Payload<'_>, Error>> {
+    let (mut parser, mut left, mut outside) = (Parser::new(0), bytes, Vec::new());
+    let mut is_done = false;
+    let mut next = move || {
+        let invalid = |error: wasmparser::BinaryReaderError| Error::Invalid { offset: error.offset() };
+        let Chunk::Parsed { payload, consumed } = parser.parse(left, true).map_err(invalid)? else {
+            return Err(Error::NotAComponent("it is cut short"));
+        };
+        left = left.get(consumed..).unwrap_or_default();
+        match &payload {
+            Payload::CodeSectionStart { size, unchecked_range, .. } => {
+                parser.skip_section();
+                let size = usize::try_from(*size).unwrap_or(usize::MAX);
+                left = left.get(size..).ok_or(Error::Invalid { offset: unchecked_range.start })?;
+            }
+            Payload::ModuleSection { parser: inner, .. } | Payload::ComponentSection { parser: inner, .. } => {
+                outside.push(std::mem::replace(&mut parser, inner.clone()));
+            }
+            Payload::End(_) => match outside.pop() {
+                Some(outer) => parser = outer,
+                None => return Ok((payload, true)),
+            },
+            _ => {}
+        }
+        Ok((payload, false))
+    };
+    std::iter::from_fn(move || {
+        if is_done {
+            return None;
+        }
+        let answer = next();
+        is_done = answer.as_ref().map_or(true, |(_, is_last)| *is_last);
+        Some(answer.map(|(payload, _)| payload))
+    })
 }
 
 /// Tells what a file is by its first bytes, so that each wrong kind gets its own sentence.

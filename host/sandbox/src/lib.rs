@@ -30,6 +30,7 @@ use wasmtime::component::Linker;
 pub use compiler::{COMPILE, Compiler, compile};
 pub use component::{CONTRACT, Component, digest, inspect};
 pub use directory::{Directory, Seal};
+pub use engine::Calls;
 pub use environment::Environment;
 pub use error::{Error, LONGEST_COMPONENT};
 pub use plugins::{Builtin, Found, Installed, Plugins, short};
@@ -69,8 +70,8 @@ impl Sandbox {
     ///
     /// # Errors
     /// [`Error::Engine`] on a machine that the engine does not run on.
-    pub fn start(home: &Home, compiler: Compiler) -> Result<Self, Error> {
-        let engine = engine::running().map_err(|_| Error::Engine)?;
+    pub fn start(home: &Home, compiler: Compiler, calls: Calls) -> Result<Self, Error> {
+        let engine = engine::running(calls).map_err(|_| Error::Engine)?;
         let cache = CompileCache::new(home, &engine);
         Ok(Self { engine, cache, compiler })
     }

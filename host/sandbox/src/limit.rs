@@ -20,7 +20,7 @@ pub(crate) struct Limits {
 /// Memory of usual guests, in bytes; guests that carry an interpreter ask for more.
 const MEMORY: u64 = 64 << 20;
 /// The most memory that may be asked for, in bytes.
-const MEMORY_MOST: u64 = 256 << 20;
+pub(crate) const MEMORY_MOST: u64 = 256 << 20;
 /// Processor time of a call, in milliseconds: a hundred times what a real one takes.
 const CPU: u32 = 2_000;
 /// The most processor time that may be asked for, in milliseconds.
@@ -35,11 +35,11 @@ pub(crate) const HOST_CALL_FUEL: usize = 32 << 20;
 /// Entries of tables, of which a real guest has some hundreds.
 pub(crate) const TABLE_ELEMENTS: usize = 20_000;
 /// Core instances, memories and tables of one component.
-pub(crate) const INSTANCES: usize = 64;
+pub(crate) const INSTANCES: u32 = 64;
 /// Memories of one component, adapters included.
-pub(crate) const MEMORIES: usize = 4;
+pub(crate) const MEMORIES: u32 = 4;
 /// Tables of one component.
-pub(crate) const TABLES: usize = 16;
+pub(crate) const TABLES: u32 = 16;
 /// Bytes that a call may write to its directory: a write of the largest file, and its bookkeeping.
 pub(crate) const FILE_BYTES: u64 = 64 << 20;
 /// Files that a call may write or remove.

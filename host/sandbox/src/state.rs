@@ -53,10 +53,10 @@ impl State {
     pub(crate) fn new(lent: &Lent, http: Option<Arc<Call>>, lock: Option<Lock>) -> Self {
         let limits = StoreLimitsBuilder::new()
             .memory_size(lent.limits.memory)
-            .memories(limit::MEMORIES)
-            .tables(limit::TABLES)
+            .memories(limit::MEMORIES as usize)
+            .tables(limit::TABLES as usize)
             .table_elements(limit::TABLE_ELEMENTS)
-            .instances(limit::INSTANCES)
+            .instances(limit::INSTANCES as usize)
             .build();
         Self {
             plugin: lent.plugin.clone(),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use clap_complete::ArgValueCompleter;
 
+use super::Later;
 use crate::commands::completion;
 
 /// Commands about secrets.
@@ -14,134 +15,142 @@ pub(crate) enum Secret {
     #[command(
         after_help = "Examples:\n  forge secret get app/db\n  forge secret get store://prod/app/db#password\n  forge secret get 'store://prod/app/db?version=3'"
     )]
-    Get {
-        /// `store://PROVIDER/PATH[?version=V][#FIELD]`, or a path of the default provider
-        #[arg(add = ArgValueCompleter::new(completion::references))]
-        reference: String,
-        /// Write the value to a new or existing file of mode 0600 instead
-        #[arg(short, long, value_name = "FILE")]
-        out: Option<PathBuf>,
-        /// Print binary values to a terminal, too
-        #[arg(long)]
-        raw: bool,
-    },
+    Get(Later<Get>),
     /// Write a secret; the value comes from a file, from standard input, or from a hidden prompt
     #[command(
         after_help = "Examples:\n  forge secret set app/db                      # asks for the value\n  pwgen 32 1 | forge secret set app/db\n  forge secret set app/key --from-file key.pem --tag team=web --expires 90d\n  forge secret set store://prod/app/db#password   # one field; the others stay"
     )]
-    Set(Box<Set>),
+    Set(Later<Box<Set>>),
     /// List the names of secrets, never their values
     #[command(
         after_help = "Examples:\n  forge secret list\n  forge secret list app\n  forge secret list store://prod/app"
     )]
-    List {
-        /// Only what lies at or below this path
-        #[arg(add = ArgValueCompleter::new(completion::references))]
-        prefix: Option<String>,
-    },
+    List(Later<List>),
     /// Show what is known of a secret, without its value
     #[command(
         after_help = "Examples:\n  forge secret describe app/db\n  forge --json secret describe store://prod/app/db"
     )]
-    Describe {
-        /// `store://PROVIDER/PATH`, or a path of the default provider
-        #[arg(add = ArgValueCompleter::new(completion::references))]
-        reference: String,
-    },
+    Describe(Later<Name>),
     /// List the versions of a secret, newest first
     #[command(after_help = "Example:\n  forge secret versions app/db")]
-    Versions {
-        /// `store://PROVIDER/PATH`, or a path of the default provider
-        #[arg(add = ArgValueCompleter::new(completion::references))]
-        reference: String,
-    },
+    Versions(Later<Name>),
     /// Make an old version current again
     #[command(after_help = "Example:\n  forge secret rollback app/db --to 3")]
-    Rollback {
-        /// `store://PROVIDER/PATH`, or a path of the default provider
-        #[arg(add = ArgValueCompleter::new(completion::references))]
-        reference: String,
-        /// The version, as `forge secret versions` names it
-        #[arg(long, value_name = "VERSION")]
-        to: String,
-        /// Say what would be done, and do nothing
-        #[arg(long)]
-        dry_run: bool,
-    },
+    Rollback(Later<Rollback>),
     /// Delete a secret, recoverably where its backend can
     #[command(after_help = "Examples:\n  forge secret delete app/db\n  forge secret delete app/db --yes")]
-    Delete {
-        /// `store://PROVIDER/PATH`, or a path of the default provider
-        #[arg(add = ArgValueCompleter::new(completion::references))]
-        reference: String,
-        /// Don't ask
-        #[arg(short, long)]
-        yes: bool,
-        /// Say what would be done, and do nothing
-        #[arg(long)]
-        dry_run: bool,
-    },
+    Delete(Later<Removal>),
     /// Take the last deletion of a secret back
     #[command(after_help = "Example:\n  forge secret recover app/db")]
-    Recover {
-        /// `store://PROVIDER/PATH`, or a path of the default provider
-        #[arg(add = ArgValueCompleter::new(completion::references))]
-        reference: String,
-        /// Say what would be done, and do nothing
-        #[arg(long)]
-        dry_run: bool,
-    },
+    Recover(Later<Change>),
     /// Remove a secret and all its versions for good
     #[command(after_help = "Example:\n  forge secret purge app/db --yes")]
-    Purge {
-        /// `store://PROVIDER/PATH`, or a path of the default provider
-        #[arg(add = ArgValueCompleter::new(completion::references))]
-        reference: String,
-        /// Don't ask
-        #[arg(short, long)]
-        yes: bool,
-        /// Say what would be done, and do nothing
-        #[arg(long)]
-        dry_run: bool,
-    },
+    Purge(Later<Removal>),
     /// Make a version readable again
     #[command(after_help = "Example:\n  forge secret enable 'app/db?version=3'")]
-    Enable {
-        /// `store://PROVIDER/PATH[?version=V]`; without a version the current one
-        #[arg(add = ArgValueCompleter::new(completion::references))]
-        reference: String,
-        /// Say what would be done, and do nothing
-        #[arg(long)]
-        dry_run: bool,
-    },
+    Enable(Later<State>),
     /// Make a version unreadable until it is enabled
     #[command(after_help = "Example:\n  forge secret disable 'app/db?version=3'")]
-    Disable {
-        /// `store://PROVIDER/PATH[?version=V]`; without a version the current one
-        #[arg(add = ArgValueCompleter::new(completion::references))]
-        reference: String,
-        /// Say what would be done, and do nothing
-        #[arg(long)]
-        dry_run: bool,
-    },
+    Disable(Later<State>),
     /// Copy secrets from one place to another, of any two providers
     #[command(
         after_help = "Examples:\n  forge secret copy app/db store://prod/app/db\n  forge secret copy 'store://old/app/**' store://prod/app --dry-run"
     )]
-    Copy {
-        /// `store://PROVIDER/PATH`, or `PREFIX/**` for everything below it
-        #[arg(add = ArgValueCompleter::new(completion::references))]
-        from: String,
-        /// Where it goes; below it with `PREFIX/**`
-        #[arg(add = ArgValueCompleter::new(completion::references))]
-        to: String,
-        /// Replace what is there
-        #[arg(long)]
-        overwrite: bool,
-        /// Say what would be done, and do nothing
-        #[arg(long)]
-        dry_run: bool,
-    },
+    Copy(Later<Copy>),
+}
+
+/// What `secret get` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Get {
+    /// `store://PROVIDER/PATH[?version=V][#FIELD]`, or a path of the default provider
+    #[arg(add = ArgValueCompleter::new(completion::references))]
+    pub(crate) reference: String,
+    /// Write the value to a new or existing file of mode 0600 instead
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print binary values to a terminal, too
+    #[arg(long)]
+    pub(crate) raw: bool,
+}
+
+/// What `secret list` takes.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only what lies at or below this path
+    #[arg(add = ArgValueCompleter::new(completion::references))]
+    pub(crate) prefix: Option<String>,
+}
+
+/// What a command takes that shows something of one secret.
+#[derive(Debug, Args)]
+pub(crate) struct Name {
+    /// `store://PROVIDER/PATH`, or a path of the default provider
+    #[arg(add = ArgValueCompleter::new(completion::references))]
+    pub(crate) reference: String,
+}
+
+/// What a command takes that changes one secret without a question.
+#[derive(Debug, Args)]
+pub(crate) struct Change {
+    #[command(flatten)]
+    pub(crate) name: Name,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// What `secret rollback` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Rollback {
+    #[command(flatten)]
+    pub(crate) name: Name,
+    /// The version, as `forge secret versions` names it
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) to: String,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// What a command takes that removes a secret.
+#[derive(Debug, Args)]
+pub(crate) struct Removal {
+    #[command(flatten)]
+    pub(crate) name: Name,
+    /// Don't ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// What a command takes that changes the state of one version.
+#[derive(Debug, Args)]
+pub(crate) struct State {
+    /// `store://PROVIDER/PATH[?version=V]`; without a version the current one
+    #[arg(add = ArgValueCompleter::new(completion::references))]
+    pub(crate) reference: String,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// What `secret copy` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Copy {
+    /// `store://PROVIDER/PATH`, or `PREFIX/**` for everything below it
+    #[arg(add = ArgValueCompleter::new(completion::references))]
+    pub(crate) from: String,
+    /// Where it goes; below it with `PREFIX/**`
+    #[arg(add = ArgValueCompleter::new(completion::references))]
+    pub(crate) to: String,
+    /// Replace what is there
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 /// What `import` takes.

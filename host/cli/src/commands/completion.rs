@@ -16,7 +16,7 @@ use forge_core::reference::Reference;
 use forge_core::resolver::Target;
 
 use crate::app::App;
-use crate::arguments::{Arguments, Global};
+use crate::arguments::{Arguments, Command, Global};
 use crate::failure::Outcome;
 use crate::printer::Printer;
 
@@ -42,7 +42,7 @@ pub(crate) enum Shell {
 
 /// Answers the shell and ends the process, if it is a shell that asks.
 pub(crate) fn answer() {
-    CompleteEnv::with_factory(Arguments::command).var(ASKED).complete();
+    CompleteEnv::with_factory(Arguments::<Command>::command).var(ASKED).complete();
 }
 
 /// Prints the script that a shell reads.
@@ -61,7 +61,7 @@ pub(crate) fn script(printer: &mut Printer, shell: Shell) -> Outcome {
 /// Writes one manual page for each command into a directory.
 pub(crate) fn manual(printer: &mut Printer, directory: &Path) -> Outcome {
     std::fs::create_dir_all(directory).map_err(internal)?;
-    clap_mangen::generate_to(Arguments::command(), directory).map_err(internal)?;
+    clap_mangen::generate_to(Arguments::<Command>::command(), directory).map_err(internal)?;
     printer.note(&format!("wrote the manual pages into `{}`", directory.display()));
     Ok(())
 }

@@ -18,7 +18,6 @@ use crate::arguments::Import;
 use crate::environment;
 use crate::failure::{Context as _, Outcome, not_found, usage};
 use crate::printer::Printer;
-use crate::providers::Opener;
 
 /// What the file is called while it is a provider: no configured one can have this name.
 const SOURCE: &str = "(file)";
@@ -57,8 +56,7 @@ async fn values(app: &App, printer: &mut Printer, file: &Path, arguments: &Impor
         ("file".to_owned(), path.to_owned()),
         ("format".to_owned(), arguments.file_format.clone().unwrap_or_else(|| "auto".to_owned())),
     ]);
-    let opener = Opener::new(&app.home, &app.config, &app.plugins, app.global.provider.clone());
-    let opener = opener.keeping_tokens(!app.global.no_token_cache);
+    let opener = app.opener().for_many();
     opener.lend(SOURCE, &settings)?;
     let resolver = app.resolver_over(opener);
     let destination = resolver.open(provider.as_deref()).await?.name;

@@ -95,7 +95,7 @@ async fn many(app: &App, printer: &mut Printer, from: &str, to: &str, manner: Ma
     let (provider, from) = list::prefix(Some(from))?;
     let (to_provider, to) = list::prefix(Some(to.trim_end_matches("/**")))?;
     let tried = || format!("can't copy what lies below `{}`", forge_core::manifest::printable(&from));
-    let resolver = app.resolver();
+    let resolver = app.resolver_over(app.opener().for_many());
     let source = resolver.open(provider.as_deref()).await.context(tried)?.name;
     let destination = resolver.open(to_provider.as_deref()).await.context(tried)?.name;
     let copies = below(printer, &resolver, (&source, &from), (&destination, &to), manner).await.context(tried)?;

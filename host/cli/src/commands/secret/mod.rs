@@ -15,34 +15,39 @@ use forge_core::secret::{Attributes, VersionState};
 use serde_json::{Value as Json, json};
 
 use crate::app::App;
-use crate::arguments::Secret;
+use crate::arguments::Later;
+use crate::arguments::secret::{Copy, Get, List, Rollback, Secret, State};
 use crate::failure::{Context as _, Outcome, usage};
 use crate::printer::Printer;
 
 pub(crate) async fn run(app: &App, printer: &mut Printer, command: Secret) -> Outcome {
     match command {
-        Secret::Get { reference, out, raw } => get::get(app, printer, &reference, out.as_deref(), raw).await,
-        Secret::Set(arguments) => set::set(app, printer, *arguments).await,
-        Secret::List { prefix } => list::list(app, printer, prefix.as_deref()).await,
-        Secret::Describe { reference } => history::describe(app, printer, &reference).await,
-        Secret::Versions { reference } => history::versions(app, printer, &reference).await,
-        Secret::Rollback { reference, to, dry_run } => history::rollback(app, printer, &reference, &to, dry_run).await,
-        Secret::Enable { reference, dry_run } => {
+        Secret::Get(Later(Get { reference, out, raw })) => {
+            get::get(app, printer, &reference, out.as_deref(), raw).await
+        }
+        Secret::Set(Later(arguments)) => set::set(app, printer, *arguments).await,
+        Secret::List(Later(List { prefix })) => list::list(app, printer, prefix.as_deref()).await,
+        Secret::Describe(Later(name)) => history::describe(app, printer, &name.reference).await,
+        Secret::Versions(Later(name)) => history::versions(app, printer, &name.reference).await,
+        Secret::Rollback(Later(Rollback { name, to, dry_run })) => {
+            history::rollback(app, printer, &name.reference, &to, dry_run).await
+        }
+        Secret::Enable(Later(State { reference, dry_run })) => {
             history::set_state(app, printer, &reference, VersionState::Enabled, dry_run).await
         }
-        Secret::Disable { reference, dry_run } => {
+        Secret::Disable(Later(State { reference, dry_run })) => {
             history::set_state(app, printer, &reference, VersionState::Disabled, dry_run).await
         }
-        Secret::Delete { reference, yes, dry_run } => {
-            removal::run(app, printer, Removal::Delete, &reference, yes, dry_run).await
+        Secret::Delete(Later(typed)) => {
+            removal::run(app, printer, Removal::Delete, &typed.name.reference, typed.yes, typed.dry_run).await
         }
-        Secret::Recover { reference, dry_run } => {
-            removal::run(app, printer, Removal::Recover, &reference, true, dry_run).await
+        Secret::Recover(Later(typed)) => {
+            removal::run(app, printer, Removal::Recover, &typed.name.reference, true, typed.dry_run).await
         }
-        Secret::Purge { reference, yes, dry_run } => {
-            removal::run(app, printer, Removal::Purge, &reference, yes, dry_run).await
+        Secret::Purge(Later(typed)) => {
+            removal::run(app, printer, Removal::Purge, &typed.name.reference, typed.yes, typed.dry_run).await
         }
-        Secret::Copy { from, to, overwrite, dry_run } => {
+        Secret::Copy(Later(Copy { from, to, overwrite, dry_run })) => {
             copy::copy(app, printer, &from, &to, copy::Manner { overwrite, dry_run }).await
         }
     }
