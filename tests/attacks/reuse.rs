@@ -55,7 +55,7 @@ async fn get(provider: &Provider, path: &str) -> String {
     String::from_utf8(secret.value.expose().to_vec()).unwrap()
 }
 
-/// More calls than the engine keeps places warm for one plugin.
+/// A place that was given back goes to the next call of the same plugin, so one round would do; more show that it stays so.
 const ROUNDS: usize = 20;
 
 /// A provider that holds the canary, and another of the same plugin that does not, in one sandbox.

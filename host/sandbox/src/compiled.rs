@@ -292,6 +292,25 @@ mod tests {
         assert_eq!(component.serialize().unwrap(), before);
     }
 
+    /// A component that makes one instance of a module with two tables (core spec, "Binary Format"; component-model,
+    /// Binary.md: section 1 holds a module, section 2 makes an instance of it without arguments).
+    const TWO_TABLES: &[u8] = b"\0asm\x0d\0\x01\0\
+        \x01\x11\0asm\x01\0\0\0\x04\x07\x02\x70\0\x01\x70\0\x01\
+        \x02\x04\x01\0\0\0";
+
+    #[tokio::test]
+    async fn what_runs_in_a_sandbox_for_few_calls_runs_in_one_for_many() {
+        let code = crate::engine::compiling().unwrap().precompile_component(TWO_TABLES).unwrap();
+        for calls in [crate::Calls::Few, crate::Calls::Many] {
+            let engine = crate::engine::running(calls).unwrap();
+            let component = deserialize(&engine, Code::Bytes(&code)).unwrap();
+            let mut store = wasmtime::Store::new(&engine, ());
+            store.set_epoch_deadline(1_000);
+            let linker = wasmtime::component::Linker::new(&engine);
+            linker.instantiate_async(&mut store, &component).await.unwrap();
+        }
+    }
+
     #[test]
     fn a_precompiled_file_would_be_loaded_if_inspection_did_not_refuse_it() {
         let directory = tempfile::tempdir().unwrap();

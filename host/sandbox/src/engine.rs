@@ -31,6 +31,12 @@ const AT_ONCE: u32 = 1_000;
 /// interpreter.
 const KEPT: usize = 1 << 20;
 
+/// Bytes of a stack that are emptied in place: a call without a TLS handshake uses less.
+const KEPT_STACK: usize = 64 << 10;
+
+/// What the engine itself may keep of an instance, in bytes: more than any component that compiles within its limits has.
+const INSTANCE: usize = 16 << 20;
+
 /// The engine that runs plugins. It compiles none: that is the child's work, and a compiler would cost each start.
 pub(crate) fn running(calls: Calls) -> wasmtime::Result<Engine> {
     let mut config = config();
@@ -39,6 +45,8 @@ pub(crate) fn running(calls: Calls) -> wasmtime::Result<Engine> {
     // Where the kernel can't be asked, or a process may not reserve that much address space, calls do without.
     let pooled = pools.iter().find_map(|asks_kernel| {
         let mut pooling = config.clone();
+        // No guest can read the stack, on which the host's calls run too; what they leave there is gone all the same.
+        pooling.async_stack_zeroing(true);
         pooling.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(*asks_kernel)));
         Engine::new(&pooling).ok()
     });
@@ -62,8 +70,12 @@ fn pool(asks_kernel: bool) -> PoolingAllocationConfig {
         .max_core_instances_per_component(limit::INSTANCES)
         .max_memories_per_component(limit::MEMORIES)
         .max_tables_per_component(limit::TABLES)
+        .max_tables_per_module(limit::TABLES)
+        .max_core_instance_size(INSTANCE)
+        .max_component_instance_size(INSTANCE)
         .table_elements(limit::TABLE_ELEMENTS)
-        .max_memory_size(usize::try_from(limit::MEMORY_MOST).unwrap_or(usize::MAX));
+        .max_memory_size(usize::try_from(limit::MEMORY_MOST).unwrap_or(usize::MAX))
+        .async_stack_keep_resident(KEPT_STACK);
     if asks_kernel {
         pool.pagemap_scan(Enabled::Yes).linear_memory_keep_resident(KEPT).table_keep_resident(KEPT);
     }
