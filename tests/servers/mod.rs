@@ -6,13 +6,22 @@ pub mod identity;
 pub mod keyring;
 pub mod openbao;
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 
-/// A port of this machine that was free a moment ago.
+/// A port of this machine that was free a moment ago, and that no other test of this process was given.
 pub fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        // The system gives a port again as soon as it is free, which it is until the server that it is meant for listens.
+        if GIVEN.lock().unwrap().insert(port) {
+            return port;
+        }
+    }
 }
 
 /// An answer as `curl` got it: a client that knows nothing of forge.

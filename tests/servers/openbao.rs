@@ -96,6 +96,10 @@ impl OpenBao {
         if self.is_tls && !self.ca().exists() {
             return false;
         }
+        // It says its token once it listens; before that, whoever answers at its port may be somebody else's server.
+        if !self.log().contains(ROOT) {
+            return false;
+        }
         // The development server mounts `secret/` after it has begun to answer.
         self.root("GET", "sys/mounts/secret", "").status == 200
     }
