@@ -35,6 +35,7 @@ const UNSAFE: &[(&str, &str)] = &[
 /// Where secret bytes are taken out of their type, and why.
 const EXPOSING: &[(&str, &str)] = &[
     ("host/broker/src/certificate.rs", "reads the key of a client certificate"),
+    ("host/broker/src/credential/aws_sigv4/", "signs with an access key"),
     ("host/broker/src/credential/basic.rs", "puts name and password into their header"),
     ("host/broker/src/credential/header.rs", "puts the credential into its header"),
     ("host/broker/src/credential/held.rs", "holds what a login gave"),

@@ -158,7 +158,7 @@ impl Call {
         Ok(Response { status: answer.status, headers: header::passed_on(&answer.headers), body: answer.body })
     }
 
-    /// Sends with the credential; after a 401 or 403 the credential may be renewed once.
+    /// Sends with the credential; where the server does not accept it, it may be renewed once.
     async fn send_as_the_user(
         &self,
         parsed: &Parsed,
@@ -172,7 +172,7 @@ impl Call {
         let injected =
             tokio::time::timeout_at(self.budget.deadline, injecting).await.map_err(late)?.map_err(Stop::Credential)?;
         let answer = self.send_again_and_again(parsed, route, &injected, record).await?;
-        if !matches!(answer.status, 401 | 403) {
+        if !credential.is_refusal(&answer) {
             return Ok((answer, injected));
         }
         let renewing = credential.renew(parsed, &injected, answer.status, &errand);
@@ -189,7 +189,7 @@ impl Call {
             // The guest gets the answer all the same: what it makes of it counts, unless it is a failure.
             None => {
                 if !self.has_doubted.swap(true, Ordering::Relaxed) {
-                    let doubting = credential.doubt(&injected, answer.status, &errand);
+                    let doubting = credential.doubt(&injected, &parsed.origin, &answer, &errand);
                     if let Ok(Some(error)) = tokio::time::timeout_at(self.budget.deadline, doubting).await {
                         self.note(Stop::Credential(error));
                     }

@@ -65,7 +65,8 @@ pub fn check_grant(grant: &Grant) -> Result<(), Error> {
     check_kept(grant, !grant.no_token_cache)?;
     for route in &grant.routes {
         check_route(route, kind, &granted.parameters)?;
-        if kind.has_audience && !granted.audience.contains(&route.origin) {
+        let is_within = granted.audience.contains(&route.origin) || (kind.is_own_origin)(&route.origin);
+        if kind.has_audience && !is_within {
             return Err(Error::Audience { kind: kind.name, origin: route.origin.clone() });
         }
     }

@@ -13,11 +13,12 @@ use forge_core::route::Route;
 use http::{HeaderName, HeaderValue};
 use tokio::time::Instant;
 
-use crate::client::Transport;
+use crate::client::{Answer, Transport};
 use crate::request::Parsed;
 use crate::tokens::GrantTokens;
 use crate::{Error, Logins, Source, Sources};
 
+mod aws_sigv4;
 mod basic;
 mod bearer;
 mod header;
@@ -29,7 +30,8 @@ mod vault_token;
 pub type Parameters = BTreeMap<String, String>;
 
 /// The kinds there are.
-static KINDS: [&CredentialKind; 5] = [&basic::KIND, &bearer::KIND, &header::KIND, &none::KIND, &vault_token::KIND];
+static KINDS: [&CredentialKind; 6] =
+    [&aws_sigv4::KIND, &basic::KIND, &bearer::KIND, &header::KIND, &none::KIND, &vault_token::KIND];
 
 /// What a kind of credential is, before there is one.
 pub(crate) struct CredentialKind {
@@ -43,6 +45,8 @@ pub(crate) struct CredentialKind {
     pub(crate) usual_sources: &'static [UsualSources],
     /// Whether it goes only to the origins recorded with it.
     pub(crate) has_audience: bool,
+    /// Whether an origin is its backend's own by its name, so that it goes there without a person's word.
+    pub(crate) is_own_origin: fn(&str) -> bool,
     /// Whether a `:` in a path segment starts an action, as in Google's APIs.
     pub(crate) colon_is_action: bool,
     /// Whether its audience serves all tenants at the same URLs, so that headers and body alone tell targets apart.
@@ -67,8 +71,32 @@ pub(crate) struct CredentialKind {
 pub(crate) struct UsualSources {
     /// The `method` for which this counts; `None` where none is given.
     pub(crate) method: Option<&'static str>,
+    /// The parameter that has to be given, for this to count.
+    pub(crate) with: Option<&'static str>,
+    /// The parameters of which none may be given, besides its own.
+    pub(crate) unless: &'static [&'static str],
+    /// Whether the credential is one without it, so that nothing is missing where there is nothing.
+    pub(crate) is_optional: bool,
     pub(crate) parameter: &'static str,
     pub(crate) places: &'static [&'static str],
+}
+
+impl UsualSources {
+    /// Places of a parameter that a credential without a `method` can't do without.
+    pub(crate) const fn required(parameter: &'static str, places: &'static [&'static str]) -> Self {
+        Self { method: None, with: None, unless: &[], is_optional: false, parameter, places }
+    }
+}
+
+/// A parameter that a credential is still without, and where it usually is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usual {
+    /// The parameter, such as `token`.
+    pub parameter: &'static str,
+    /// The sources that are tried, in this order; the caller fills in the home directory for `~`.
+    pub places: &'static [&'static str],
+    /// Whether the credential is one without it.
+    pub is_optional: bool,
 }
 
 /// What a credential is made of.
@@ -108,7 +136,12 @@ pub(crate) trait Credential: Send + Sync {
     /// Step 5 of the ladder: what to add to this request.
     async fn inject(&self, request: &Parsed, errand: &Errand<'_>) -> Result<Injection, Error>;
 
-    /// After a 401 or 403: another injection if the used one has expired and there is a newer one, else `None`.
+    /// Whether an answer is one to a credential that the server does not accept, or may be: then it is renewed, or doubted.
+    fn is_refusal(&self, answer: &Answer) -> bool {
+        matches!(answer.status, 401 | 403)
+    }
+
+    /// After such an answer: another injection if the used one has expired and there is a newer one, else `None`.
     async fn renew(
         &self,
         request: &Parsed,
@@ -117,9 +150,9 @@ pub(crate) trait Credential: Send + Sync {
         errand: &Errand<'_>,
     ) -> Result<Option<Injection>, Error>;
 
-    /// After a 401 or 403 that renewing did not change: what is wrong with the credential itself, if its server says that
+    /// After such an answer of `origin` that renewing did not change: what is wrong with the credential itself, if its server says that
     /// it does not know it; `None` where only this request is denied, or where nobody can tell.
-    async fn doubt(&self, _used: &Injection, _status: u16, _errand: &Errand<'_>) -> Option<Error> {
+    async fn doubt(&self, _used: &Injection, _origin: &str, _answer: &Answer, _errand: &Errand<'_>) -> Option<Error> {
         None
     }
 
@@ -138,15 +171,37 @@ pub(crate) fn kind(name: &str) -> Result<&'static CredentialKind, Error> {
     known.ok_or_else(|| Error::UnknownKind(crate::denial::shown(name)))
 }
 
-/// The parameter that a credential is still without, and the sources that are tried for it when a person names none:
-/// `("token", ["env:VAULT_TOKEN", "file:~/.vault-token"])`. The caller fills in the home directory for `~`.
+/// The parameters that a credential is still without, and the sources that are tried for them when a person names none:
+/// `token` at `["env:VAULT_TOKEN", "file:~/.vault-token"]`.
 ///
-/// `None` where the parameter is given, and for a kind or a method that has no usual sources.
-pub fn usual_sources(kind: &str, parameters: &Parameters) -> Option<(&'static str, &'static [&'static str])> {
-    let kind = KINDS.iter().find(|known| known.name == kind)?;
+/// None where they are given, and for a kind or a method that has no usual sources.
+pub fn usual_sources(kind: &str, parameters: &Parameters) -> Vec<Usual> {
+    let Some(kind) = KINDS.iter().find(|known| known.name == kind) else { return Vec::new() };
     let method = parameters.get("method").map(String::as_str);
-    let usual = kind.usual_sources.iter().find(|usual| usual.method == method)?;
-    (!parameters.contains_key(usual.parameter)).then_some((usual.parameter, usual.places))
+    let has = |name: &&str| parameters.contains_key(*name);
+    let counts = |usual: &&UsualSources| {
+        usual.method == method && !has(&usual.parameter) && usual.with.iter().all(has) && !usual.unless.iter().any(has)
+    };
+    let usual = |usual: &UsualSources| Usual {
+        parameter: usual.parameter,
+        places: usual.places,
+        is_optional: usual.is_optional,
+    };
+    kind.usual_sources.iter().filter(counts).map(usual).collect()
+}
+
+/// The origins among these to which a credential of this kind may go although no person named them: those that are its
+/// backend's own, or for a kind whose backend has no names of its own the only one there is.
+///
+/// `None` where a person has to say which.
+pub fn usual_audience(kind: &str, origins: &[String]) -> Option<Vec<String>> {
+    let kind = KINDS.iter().find(|known| known.name == kind)?;
+    let own: Vec<String> = origins.iter().filter(|origin| (kind.is_own_origin)(origin)).cloned().collect();
+    match origins {
+        _ if kind.shares_endpoints => (own.len() == origins.len()).then_some(own),
+        [one] => Some(vec![one.clone()]),
+        _ => None,
+    }
 }
 
 /// All sources that are tried without being named, of every kind: places that hold credentials, whoever uses them.

@@ -121,6 +121,39 @@ pub enum Error {
         /// The HTTP status.
         status: u16,
     },
+    /// The file that a profile was named in does not tell its key.
+    #[error("the profile `{profile}` at `{place}` {rule}")]
+    Profile {
+        /// The source of the file as it is written.
+        place: String,
+        /// The profile's name.
+        profile: String,
+        /// What it is or has; no text of the file but the names of its lines.
+        rule: String,
+    },
+    /// The server does not accept the key that signs.
+    #[error("`{origin}` does not accept the `{kind}` from `{place}`: {what}")]
+    KeyRefused {
+        /// The kind of credential.
+        kind: &'static str,
+        /// The origin.
+        origin: String,
+        /// The key's source as it is written.
+        place: String,
+        /// What is wrong with it.
+        what: KeyFault,
+    },
+    /// The server refused a signature, and its clock says why.
+    #[error(
+        "`{origin}` does not accept a signature of this time: this machine's clock is {} s {} the server's",
+        seconds.unsigned_abs(), if *seconds > 0 { "ahead of" } else { "behind" }
+    )]
+    ClockSkew {
+        /// The origin.
+        origin: String,
+        /// By how many seconds this machine is ahead; less than 0 where it is behind.
+        seconds: i64,
+    },
     /// A wrapping token could not be opened, or must not be.
     #[error("the wrapping token at `{place}` {what} (`{origin}`)")]
     Unwrapping {
@@ -158,6 +191,20 @@ pub enum Error {
     },
 }
 
+/// What is wrong with a key that signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyFault {
+    /// The server does not know it, or it is not active.
+    #[error("it knows no active key of this id")]
+    Unknown,
+    /// It was given for a while, and that is over.
+    #[error("its session has expired")]
+    Expired,
+    /// What was signed with it is not what the server makes of the same request.
+    #[error("the signature is not the one that belongs to the key's id")]
+    Signature,
+}
+
 /// What is wrong with a wrapping token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unwrapping {
@@ -185,6 +232,9 @@ impl Error {
             | Self::SourceContent { .. }
             | Self::Rejected { .. }
             | Self::NotAccepted { .. }
+            | Self::Profile { .. }
+            | Self::KeyRefused { .. }
+            | Self::ClockSkew { .. }
             | Self::Unwrapping { .. } => Kind::Unauthenticated,
             Self::ClientCertificate(fault) if fault.is_out_of_date() => Kind::Unauthenticated,
             Self::ClientCertificate(_) => Kind::InvalidRequest,
@@ -216,6 +266,17 @@ impl Error {
             Self::NotAccepted { place, .. } => format!(
                 "it is expired, revoked or another server's: put a new one at `{place}` (a token whose policies keep it from `auth/token/lookup-self` gets this answer too)"
             ),
+            Self::Profile { .. } => "name another `profile`, or the parts of the key by their sources".to_owned(),
+            Self::KeyRefused { what: KeyFault::Unknown, place, .. } => format!(
+                "put a key at `{place}` that is active; a temporary one needs its session's token beside it"
+            ),
+            Self::KeyRefused { what: KeyFault::Expired, place, .. } => {
+                format!("get a new session, and put its key and token at `{place}`")
+            }
+            Self::KeyRefused { what: KeyFault::Signature, place, .. } => {
+                format!("the id at `{place}` and the secret are not of the same key, or one of them was cut off")
+            }
+            Self::ClockSkew { .. } => "set this machine's clock, and let it follow a time server".to_owned(),
             Self::Unwrapping { what: Unwrapping::Own, place, .. } => format!("put a new wrapping token at `{place}`"),
             Self::Unwrapping { .. } => {
                 "somebody else may have opened it: find out who (the server's audit log tells) before you trust what it held, then ask for a new one"

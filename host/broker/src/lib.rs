@@ -32,11 +32,12 @@ pub use cause::Cause;
 pub use certificate::{CertificateFacts, CertificateFault, certificate_facts, check_certificate};
 pub use check::{check_grant, check_manifest};
 pub use credential::{
-    Parameters, check_credential, every_usual_source, is_source_parameter, kinds, parse_credential, usual_sources,
+    Parameters, Usual, check_credential, every_usual_source, is_source_parameter, kinds, parse_credential,
+    usual_audience, usual_sources,
 };
 pub use dns::network_class;
 pub use egress::{Egress, Options};
-pub use error::{Error, Unwrapping};
+pub use error::{Error, KeyFault, Unwrapping};
 pub use logins::Logins;
 pub use request::{Request, Response};
 pub use reqwest::dns::{Addrs, Name, Resolve, Resolving};

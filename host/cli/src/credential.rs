@@ -123,15 +123,25 @@ pub(crate) fn completed(
     let Err(incomplete) = forge_broker::check_credential(&typed.kind, &typed.parameters) else {
         return Ok(typed);
     };
-    let Some((name, places)) = forge_broker::usual_sources(&typed.kind, &typed.parameters) else {
+    let usual = forge_broker::usual_sources(&typed.kind, &typed.parameters);
+    if usual.is_empty() {
         return Err(incomplete.into());
-    };
-    let places: Vec<String> = places.iter().map(|place| expanded(place)).collect();
-    let found = places.iter().find(|place| place.parse().is_ok_and(|source| is_there(&source)));
-    typed.parameters.insert(name.to_owned(), found.or(places.first()).cloned().unwrap_or_default());
+    }
+    let mut missing = None;
+    for wanted in usual {
+        let places: Vec<String> = wanted.places.iter().map(|place| expanded(place)).collect();
+        let found = places.iter().find(|place| place.parse().is_ok_and(|source| is_there(&source)));
+        if found.is_none() && wanted.is_optional {
+            continue;
+        }
+        typed.parameters.insert(wanted.parameter.to_owned(), found.or(places.first()).cloned().unwrap_or_default());
+        if found.is_none() && missing.is_none() {
+            missing = Some((wanted.parameter, places));
+        }
+    }
     // Whatever else is missing is said first: a place would not help.
     forge_broker::check_credential(&typed.kind, &typed.parameters).map_err(|_| incomplete)?;
-    if found.is_none() {
+    if let Some((name, places)) = missing {
         let what = format!("no credential found: looked at `{}`", places.join("`, `"));
         let hint = format!(
             "say where it is: `--credential {},{name}=env:NAME` (or `file:PATH`, `prompt`, `store://…`)",

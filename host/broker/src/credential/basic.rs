@@ -24,6 +24,7 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
     either: &["username"],
     usual_sources: &[],
     has_audience: true,
+    is_own_origin: |_| false,
     colon_is_action: false,
     shares_endpoints: false,
     needs_certificate: |_| false,

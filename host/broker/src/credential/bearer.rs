@@ -19,6 +19,7 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
     either: &[],
     usual_sources: &[],
     has_audience: true,
+    is_own_origin: |_| false,
     colon_is_action: false,
     shares_endpoints: false,
     needs_certificate: |_| false,

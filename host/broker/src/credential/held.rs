@@ -76,7 +76,7 @@ impl Held {
 }
 
 /// The one line that a credential is. An editor's newline at the end of a file is not part of it.
-fn line(text: SecretString, source: &Source) -> Result<SecretString, Error> {
+pub(super) fn line(text: SecretString, source: &Source) -> Result<SecretString, Error> {
     let refuse = |rule| Error::SourceContent { place: source.to_string(), rule };
     let found = text.expose_secret();
     let line = match source {

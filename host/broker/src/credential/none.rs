@@ -15,6 +15,7 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
     either: &[],
     usual_sources: &[],
     has_audience: false,
+    is_own_origin: |_| false,
     colon_is_action: false,
     shares_endpoints: false,
     needs_certificate: |_| false,

@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::held::Held;
 use super::{Credential, CredentialKind, Errand, Injection, Material, UsualSources};
 use crate::Error;
+use crate::client::Answer;
 use crate::request::Parsed;
 
 mod got;
@@ -36,15 +37,15 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
     settings: &["method", "mount", "namespace", "login-endpoint", "username", "role"],
     either: &[],
     usual_sources: &[
-        UsualSources { method: None, parameter: "token", places: &["env:VAULT_TOKEN", "file:~/.vault-token"] },
+        UsualSources::required("token", &["env:VAULT_TOKEN", "file:~/.vault-token"]),
         // "Vault docs, Kubernetes auth method": where a pod finds the token of its service account.
         UsualSources {
             method: Some("kubernetes"),
-            parameter: "jwt",
-            places: &["file:/var/run/secrets/kubernetes.io/serviceaccount/token"],
+            ..UsualSources::required("jwt", &["file:/var/run/secrets/kubernetes.io/serviceaccount/token"])
         },
     ],
     has_audience: true,
+    is_own_origin: |_| false,
     colon_is_action: false,
     shares_endpoints: false,
     needs_certificate: |parameters| parameters.get("method").is_some_and(|method| method == "cert"),
@@ -152,10 +153,10 @@ impl Credential for VaultToken {
         newer.map(|used| self.injection(used)).transpose()
     }
 
-    async fn doubt(&self, used: &Injection, status: u16, errand: &Errand<'_>) -> Option<Error> {
+    async fn doubt(&self, used: &Injection, _: &str, answer: &Answer, errand: &Errand<'_>) -> Option<Error> {
         // A login that is refused says so by itself, and a token that it has just given is good.
         let Token::Given(held) = &self.token else { return None };
-        if status != 403 {
+        if answer.status != 403 {
             return None;
         }
         let (reading, _) = held.read().await.ok().filter(|(reading, _)| reading.edition == used.edition)?;

@@ -16,5 +16,6 @@ mod reflection;
 mod retries;
 mod server;
 mod setup;
+mod signatures;
 mod tls;
 mod tokens;

@@ -315,10 +315,12 @@ fn credential_grant(
             forge_core::setting::origin(origin).map_err(|rule| usage(format!("`--credential-audience` {rule}")))?,
         );
     }
-    match origins {
+    match forge_broker::usual_audience(&typed.kind, origins) {
         _ if !audience.is_empty() => {}
-        [origin] => audience.push(origin.clone()),
-        _ => {
+        Some(usual) => audience = usual,
+        // The check of the grant names the origin that somebody has to allow.
+        None if origins.len() == 1 => {}
+        None => {
             let what = "the plugin talks to several origins, and a credential goes to those alone that a person names";
             return Err(usage(what).with_hint("say which with `--credential-audience ORIGIN`"));
         }

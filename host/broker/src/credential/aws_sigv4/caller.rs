@@ -1,0 +1,145 @@
+//! Whom an access key speaks for, asked of AWS itself ("AWS STS API Reference, GetCallerIdentity"), which needs no right.
+
+use std::sync::{Arc, PoisonError};
+use std::time::SystemTime;
+
+use forge_core::provider::RequestRecord;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use tokio::time::Instant;
+use url::Url;
+
+use super::KIND;
+use super::endpoint::Endpoint;
+use super::keys::Reading;
+use super::refusal::{Refusal, element};
+use super::sign::{self, Scope, Unsigned};
+use crate::Error;
+use crate::client::{Answer, Failure, Limits, Outgoing, Transport};
+use crate::credential::{Errand, Parameters};
+
+/// The longest answer in bytes; the usual one has about 500.
+const BODY_MAX: u64 = 64 * 1024;
+/// What the error texts call this request.
+const WHAT: &str = "identity request";
+/// "AWS STS API Reference, GetCallerIdentity".
+const BODY: &[u8] = b"Action=GetCallerIdentity&Version=2011-06-15";
+
+/// Where the question goes.
+pub(super) struct Caller {
+    transport: Arc<Transport>,
+    origin: String,
+    region: String,
+}
+
+impl Caller {
+    /// At the endpoint that a person typed, or in the region of AWS' own endpoint; `None` where nobody knows one.
+    pub(super) fn of(parameters: &Parameters, audience: &[String], transport: Arc<Transport>) -> Option<Self> {
+        let own = audience.iter().find_map(|origin| Endpoint::of_origin(origin));
+        let region = parameters.get("region").cloned().or_else(|| Some(own.as_ref()?.region.clone()))?;
+        let usual = || own.as_ref().map(|own| format!("https://sts.{}{}", own.region, own.domain));
+        let origin = parameters.get("login-endpoint").cloned().or_else(usual)?;
+        Some(Self { transport, origin, region })
+    }
+
+    /// The ARN and the account, in words for people: `arn:aws:iam::111122223333:user/x (account: 111122223333)`.
+    pub(super) async fn ask(&self, reading: &Reading, place: &str, errand: &Errand<'_>) -> Result<String, Error> {
+        let answer = self.send(reading, errand).await?;
+        let (kind, origin, status) = (KIND.name, self.origin.clone(), answer.status);
+        match status {
+            200 => identity(&answer.body).ok_or_else(|| self.protocol()),
+            429 | 500..=599 => Err(Error::Unavailable { kind, origin, what: WHAT, status }),
+            _ => Err(match Refusal::of(&answer) {
+                Some(refusal) => refusal.error(&self.origin, place.to_owned(), super::ahead(&answer.headers)),
+                None => Error::Rejected { kind, origin, what: WHAT, status },
+            }),
+        }
+    }
+
+    async fn send(&self, reading: &Reading, errand: &Errand<'_>) -> Result<Answer, Error> {
+        let url = Url::parse(&format!("{}/", self.origin)).map_err(|_| self.protocol())?;
+        let own = [("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned())];
+        let scope = Scope { region: self.region.clone(), service: "sts".to_owned() };
+        let unsigned = Unsigned { method: "POST", url: url.as_str(), headers: &own, body: BODY };
+        let mut headers = HeaderMap::new();
+        headers.extend(sign::headers(reading, &scope, &unsigned, SystemTime::now())?);
+        for (name, value) in &own {
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| self.protocol())?;
+            headers.insert(name, HeaderValue::from_str(value).map_err(|_| self.protocol())?);
+        }
+        let outgoing = Outgoing { method: &Method::POST, url: &url, origin: &self.origin, headers, body: BODY };
+        let limits = Limits { deadline: errand.deadline, body_max: BODY_MAX, budget: None };
+        let started = Instant::now();
+        let outcome = self.transport.exchange(outgoing, &limits).await;
+        if let Some(records) = errand.records {
+            records.lock().unwrap_or_else(PoisonError::into_inner).push(RequestRecord {
+                method: "POST".to_owned(),
+                origin: self.origin.clone(),
+                route: "/".to_owned(),
+                status: outcome.as_ref().ok().map(|answer| answer.status),
+                bytes: outcome.as_ref().map_or(0, |answer| answer.body.len() as u64),
+                milliseconds: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+                attempts: 1,
+                outcome: if outcome.is_ok() { "ok" } else { "unreachable" },
+            });
+        }
+        outcome.map_err(|failure| self.failure(failure))
+    }
+
+    fn protocol(&self) -> Error {
+        Error::Protocol { kind: KIND.name, origin: self.origin.clone(), what: WHAT }
+    }
+
+    fn failure(&self, failure: Failure) -> Error {
+        let origin = self.origin.clone();
+        match failure {
+            Failure::Outside(class) => Error::Network {
+                origin,
+                what: format!("leads to addresses outside the `{class}` network it was granted for"),
+            },
+            Failure::Unreachable(cause) | Failure::Untrusted(cause) | Failure::Broken(cause) => {
+                Error::Unreachable { origin, cause }
+            }
+            Failure::Certificate(fault) => Error::ClientCertificate(fault),
+            Failure::Source(error) => *error,
+            Failure::Timeout | Failure::Spent(_) => Error::Timeout { origin },
+            Failure::Unreadable(_) | Failure::TooLarge => self.protocol(),
+        }
+    }
+}
+
+/// The words for what the answer says; `None` for one whose parts can't be an ARN and an account.
+fn identity(body: &[u8]) -> Option<String> {
+    let xml = std::str::from_utf8(body).ok()?;
+    let (arn, account) = (element(xml, "Arn")?, element(xml, "Account")?);
+    // They are shown and kept, and a server may answer anything ("IAM User Guide, IAM identifiers").
+    let is_arn = arn.starts_with("arn:")
+        && arn.len() <= 2048
+        && arn.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":/_+=,.@-".contains(&byte));
+    let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+    (is_arn && is_account).then(|| format!("{arn} (account: {account})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_that_is_none_is_not_shown() {
+        let answered = |arn: &str, account: &str| {
+            identity(format!("<R><Arn>{arn}</Arn><UserId>x</UserId><Account>{account}</Account></R>").as_bytes())
+        };
+        assert_eq!(
+            answered("arn:aws:iam::111122223333:user/dev", "111122223333").as_deref(),
+            Some("arn:aws:iam::111122223333:user/dev (account: 111122223333)")
+        );
+        for (arn, account) in [
+            ("arn:aws:iam::1:user/\u{1b}[31m", "111122223333"),
+            ("arn:aws:iam::1:user/x</Arn><Arn>y", "111122223333"),
+            ("root", "111122223333"),
+            ("arn:aws:iam::1:user/x", "11112222333x"),
+            ("arn:aws:iam::1:user/x", ""),
+        ] {
+            assert_eq!(answered(arn, account), None, "{arn} {account}");
+        }
+    }
+}

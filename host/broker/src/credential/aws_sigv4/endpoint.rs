@@ -1,0 +1,217 @@
+//! Where a signature may go: AWS' own names, what they say about region and service, and what no grant opens there.
+
+use forge_core::route::Route;
+use url::{Host, Url};
+
+use super::KIND;
+use crate::Error;
+use crate::request::Parsed;
+
+/// The domains of AWS' partitions ("AWS General Reference, Service endpoints"), each with how its regions begin.
+///
+/// The domains of the isolated partitions are not public names, so they are origins that a person types.
+const DOMAINS: [(&str, bool); 2] = [(".amazonaws.com", false), (".amazonaws.com.cn", true)];
+
+/// Services that give out credentials or say who may do what: whoever reaches one of them needs no other route.
+const FORBIDDEN_SERVICES: [&str; 12] = [
+    "access-analyzer",
+    "account",
+    "cognito-identity",
+    "iam",
+    "identitystore",
+    "oidc",
+    "organizations",
+    "ram",
+    "rolesanywhere",
+    "signin",
+    "sso",
+    "sts",
+];
+
+/// How the targets of such services begin where one origin serves several ("Service Authorization Reference").
+const FORBIDDEN_TARGETS: [&str; 6] = [
+    "AWSSecurityTokenService",
+    "AWSIdentityManagement",
+    "AWSCognitoIdentityService",
+    "AWSOrganizations",
+    "SWBExternalService",
+    "AWSIdentityStore",
+];
+
+/// Actions that change who may use a secret or a key ("AWS Secrets Manager API Reference", "AWS KMS API Reference",
+/// "AWS Systems Manager API Reference").
+const FORBIDDEN_ACTIONS: [&str; 10] = [
+    "PutResourcePolicy",
+    "DeleteResourcePolicy",
+    "PutKeyPolicy",
+    "CreateGrant",
+    "RetireGrant",
+    "RevokeGrant",
+    "ReplicateKey",
+    "UpdatePrimaryRegion",
+    "ModifyDocumentPermission",
+    "CreateCustomKeyStore",
+];
+
+/// What the name of an endpoint of AWS' own says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Endpoint {
+    pub(super) service: String,
+    pub(super) region: String,
+    /// The partition's domain, with its dot.
+    pub(super) domain: &'static str,
+}
+
+impl Endpoint {
+    /// The endpoint at this origin: `https://SERVICE.REGION` or `https://SERVICE-fips.REGION` in a partition's domain.
+    ///
+    /// Nothing else there counts: longer names (`NAME.REGION.elb.…`, `NAME.execute-api.REGION.…`) and names of machines
+    /// (`ec2-….compute-1.…`) belong to whoever rents them.
+    pub(super) fn of_origin(origin: &str) -> Option<Self> {
+        let host = origin.strip_prefix("https://")?;
+        let (labels, (domain, is_chinese)) =
+            DOMAINS.iter().find_map(|known| Some((host.strip_suffix(known.0)?, known)))?;
+        let (service, region) = labels.split_once('.')?;
+        let service = service.strip_suffix("-fips").unwrap_or(service);
+        let is_there = is_region(region) && is_service(service) && region.starts_with("cn-") == *is_chinese;
+        is_there.then(|| Self { service: service.to_owned(), region: region.to_owned(), domain })
+    }
+}
+
+/// Whether a text is a region: two letters, one or more words, a number ("AWS General Reference, Service endpoints").
+fn is_region(text: &str) -> bool {
+    let words: Vec<&str> = text.split('-').collect();
+    let is_word = |word: &&str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
+    match words.as_slice() {
+        [area, middle @ .., number] => {
+            let is_number = (1..=2).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
+            is_number && area.len() == 2 && is_word(area) && !middle.is_empty() && middle.iter().all(is_word)
+        }
+        _ => false,
+    }
+}
+
+/// Whether a text can be the name of a service in a signature.
+fn is_service(text: &str) -> bool {
+    (1..=40).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+pub(super) fn check_region(region: &str) -> Result<(), Error> {
+    if is_region(region) { Ok(()) } else { Err(KIND.error("needs as `region` one such as `eu-central-1`")) }
+}
+
+pub(super) fn check_service(service: &str) -> Result<(), Error> {
+    if !is_service(service) {
+        return Err(KIND.error("needs as `service` one such as `secretsmanager`"));
+    }
+    if FORBIDDEN_SERVICES.contains(&service) {
+        return Err(KIND.error("signs for no service that gives out credentials or changes who may do what"));
+    }
+    Ok(())
+}
+
+/// The rule that a request breaks whatever the grant says.
+pub(super) fn forbidden(request: &Parsed, _: usize) -> Option<&'static str> {
+    of_url(&request.url).or_else(|| {
+        let target = request.headers.iter().find(|(name, _)| name == "x-amz-target");
+        target.and_then(|(_, target)| of_target(target))
+    })
+}
+
+/// The rule that a route breaks.
+pub(super) fn forbidden_route(route: &Route) -> Option<&'static str> {
+    let Some(targets) = route.headers.get("x-amz-target") else {
+        return Some("needs the values of `x-amz-target` in each route, since that names the action");
+    };
+    let of_origin = Url::parse(&route.origin).ok().and_then(|url| of_url(&url));
+    of_origin.or_else(|| targets.iter().find_map(|target| of_target(target)))
+}
+
+fn of_url(url: &Url) -> Option<&'static str> {
+    let Some(Host::Domain(host)) = url.host() else { return None };
+    // `sts.amazonaws.com` names no region, so each label before the domain is looked at.
+    let labels = DOMAINS.iter().find_map(|(domain, _)| host.strip_suffix(domain))?;
+    let is_forbidden = |label: &str| FORBIDDEN_SERVICES.contains(&label.strip_suffix("-fips").unwrap_or(label));
+    labels.split('.').any(is_forbidden).then_some("never reaches a service that gives out credentials or rights")
+}
+
+fn of_target(target: &str) -> Option<&'static str> {
+    let (service, action) = target.rsplit_once('.').unwrap_or(("", target));
+    if FORBIDDEN_TARGETS.iter().any(|forbidden| service.starts_with(forbidden)) {
+        return Some("never reaches a service that gives out credentials or rights");
+    }
+    FORBIDDEN_ACTIONS.contains(&action).then_some("never changes who may use a secret or a key")
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn region_and_service_follow_from_a_name_of_aws_own() {
+        for (origin, service, region) in [
+            ("https://secretsmanager.eu-central-1.amazonaws.com", "secretsmanager", "eu-central-1"),
+            ("https://ssm.us-gov-west-1.amazonaws.com", "ssm", "us-gov-west-1"),
+            ("https://kms-fips.us-east-1.amazonaws.com", "kms", "us-east-1"),
+            ("https://secretsmanager.cn-north-1.amazonaws.com.cn", "secretsmanager", "cn-north-1"),
+        ] {
+            let endpoint = Endpoint::of_origin(origin).unwrap();
+            assert_eq!((endpoint.service.as_str(), endpoint.region.as_str()), (service, region));
+        }
+    }
+
+    #[test]
+    fn names_below_the_domains_of_aws_that_anybody_can_rent_are_none_of_its_own() {
+        for origin in [
+            "http://secretsmanager.eu-central-1.amazonaws.com",
+            "https://secretsmanager.eu-central-1.amazonaws.com:8443",
+            "https://secretsmanager.eu-central-1.amazonaws.com.evil.example",
+            "https://secretsmanager.eu-central-1.evilamazonaws.com",
+            "https://secretsmanager.cn-north-1.amazonaws.com",
+            "https://secretsmanager.eu-central-1.amazonaws.com.cn",
+            "https://evil.execute-api.us-east-1.amazonaws.com",
+            "https://evil.us-east-1.elb.amazonaws.com",
+            "https://ec2-203-0-113-7.compute-1.amazonaws.com",
+            "https://ec2-203-0-113-7.us-west-2.compute.amazonaws.com",
+            "https://evil.s3.amazonaws.com",
+            "https://evil.s3.us-east-1.amazonaws.com",
+            "https://secretsmanager.amazonaws.com",
+            "https://amazonaws.com",
+            "https://127.0.0.1:5000",
+        ] {
+            assert_eq!(Endpoint::of_origin(origin), None, "{origin}");
+        }
+    }
+
+    #[test]
+    fn services_and_actions_that_give_out_rights_are_closed() {
+        for host in [
+            "sts.amazonaws.com",
+            "sts.eu-central-1.amazonaws.com",
+            "iam.amazonaws.com",
+            "sts-fips.us-east-1.amazonaws.com",
+        ] {
+            assert!(of_url(&Url::parse(&format!("https://{host}/")).unwrap()).is_some(), "{host}");
+        }
+        assert!(of_url(&Url::parse("https://secretsmanager.eu-central-1.amazonaws.com/").unwrap()).is_none());
+        for target in [
+            "secretsmanager.PutResourcePolicy",
+            "TrentService.PutKeyPolicy",
+            "TrentService.CreateGrant",
+            "AWSSecurityTokenServiceV20110615.GetCallerIdentity",
+            "AWSCognitoIdentityService.GetCredentialsForIdentity",
+        ] {
+            assert!(of_target(target).is_some(), "{target}");
+        }
+        for target in ["secretsmanager.GetSecretValue", "TrentService.Decrypt", "AmazonSSM.GetParameter"] {
+            assert!(of_target(target).is_none(), "{target}");
+        }
+        for service in ["sts", "iam", "", "UPPER", "a.b", "-a"] {
+            assert!(check_service(service).is_err(), "{service}");
+        }
+    }
+}
