@@ -12,6 +12,7 @@ mod projects;
 mod resources;
 mod reuse;
 mod servers;
+mod signed;
 mod store;
 mod surroundings;
 mod tokens;

@@ -1,9 +1,10 @@
-//! Servers on this machine, one of each per test: the real OpenBao, a desktop's keyring, and one that does whatever its path says.
+//! Servers on this machine, one of each per test: the real OpenBao, AWS as moto plays it, a desktop's keyring, and one that does whatever its path says.
 
 pub mod behaviour;
 pub mod hostile;
 pub mod identity;
 pub mod keyring;
+pub mod moto;
 pub mod openbao;
 
 use std::collections::BTreeSet;
@@ -66,9 +67,15 @@ impl Curl {
 
     /// With a JSON body.
     #[must_use]
-    pub fn json(mut self, body: &str) -> Self {
+    pub fn json(self, body: &str) -> Self {
+        self.body(body).header("content-type", "application/json")
+    }
+
+    /// With a body of any kind.
+    #[must_use]
+    pub fn body(mut self, body: &str) -> Self {
         self.arguments.extend(["--data-binary".to_owned(), body.to_owned()]);
-        self.header("content-type", "application/json")
+        self
     }
 
     /// Trusting these certificates.

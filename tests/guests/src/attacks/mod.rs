@@ -32,6 +32,7 @@ mod recursion;
 mod redirect_follow;
 pub(crate) mod request;
 mod search_memory;
+mod signed;
 mod spin;
 mod token_mint;
 pub(crate) mod trap_in_write;
@@ -57,6 +58,7 @@ pub(crate) fn named(name: &str) -> Option<Attack> {
         "huge-header" => huge_url::with_header,
         "many-headers" => many_headers::run,
         "denials" => denials::run,
+        "signed" => signed::run,
         "token-mint" => token_mint::run,
         "search-memory" => search_memory::run,
         // Resources.
