@@ -13,11 +13,11 @@ body = { SecretId = { name = "app/**", arn = "arn:aws:secretsmanager:eu-central-
 const CREATE: &str = r#"headers = { x-amz-target = ["secretsmanager.CreateSecret"] }
 body = { Name = { name = "app/**", required = true }, SecretString = "any", ClientRequestToken = "any" }"#;
 
-/// The same with one guard opened.
+/// The same with one guard opened: another prefix, action and account, another key and region.
 const READ_ANY: &str = r#"headers = { x-amz-target = ["secretsmanager.GetSecretValue", "secretsmanager.DeleteSecret"] }
-body = { SecretId = "any", ForceDeleteWithoutRecovery = "boolean" }"#;
+body = { SecretId = { name = ["app/**", "prod/**"], arn = "arn:aws:secretsmanager:eu-central-1:999999999999:secret:**" }, ForceDeleteWithoutRecovery = "boolean" }"#;
 const CREATE_ANY: &str = r#"headers = { x-amz-target = ["secretsmanager.CreateSecret"] }
-body = { Name = "any", SecretString = "any", ClientRequestToken = "any", KmsKeyId = "any", "AddReplicaRegions[].Region" = "any" }"#;
+body = { Name = { name = "app/**" }, SecretString = "any", ClientRequestToken = "any", KmsKeyId = "any", "AddReplicaRegions[].Region" = "any" }"#;
 
 const SECRETS: &str = r#"
 sm = client("secretsmanager")
@@ -194,15 +194,28 @@ fn a_service_that_gives_out_credentials_is_reached_by_no_route() {
         ("{origin}/", r#"["AWSSecurityTokenServiceV20110615.GetSessionToken"]"#),
         ("{origin}/", r#"["secretsmanager.PutResourcePolicy"]"#),
     ] {
-        let more = format!("headers = {{ x-amz-target = {headers} }}\nbody = {{ SecretId = \"any\" }}");
+        let more = format!("headers = {{ x-amz-target = {headers} }}\nbody = {{ SecretId = {{ name = \"app/**\" }} }}");
         let ask = Ask { routes: String::new(), ..Ask::new() }.credential("aws-sigv4").route("read", "POST", url, &more);
         World::new().install(&pack(&attacker(), &ask.manifest())).exits(2).stderr_has("`aws-sigv4` never");
     }
-    // Without a pinned action the route would be for every one.
-    for more in ["", "body = { SecretId = \"any\" }", "headers = { accept = [\"a\"] }\nbody = { SecretId = \"any\" }"] {
+}
+
+#[test]
+fn a_manifest_that_leaves_action_or_target_open_is_not_installed() {
+    const PINNED: &str = "headers = { x-amz-target = [\"secretsmanager.GetSecretValue\"] }\n";
+    let install = |more: &str| {
         let ask = Ask { routes: String::new(), ..Ask::new() }.credential("aws-sigv4");
         let ask = ask.route("read", "POST", "{origin}/", more);
-        World::new().install(&pack(&attacker(), &ask.manifest())).exits(2);
+        World::new().install(&pack(&attacker(), &ask.manifest()))
+    };
+    let bound = "body = { SecretId = { name = \"{target}**\" } }";
+    install(&format!("{PINNED}{bound}")).succeeds();
+    install(bound).exits(2).stderr_has("`x-amz-target`, which names the action");
+    install(&format!("headers = {{ accept = [\"a\"] }}\n{bound}")).exits(2).stderr_has("`x-amz-target`");
+    install(PINNED).exits(2).stderr_has("the fields of its `body`");
+    install(&format!("{PINNED}body = {{ \"*\" = \"json\" }}")).exits(2).stderr_has("fields of any name, `*`");
+    for open in ["SecretId = \"any\"", "SecretId = { name = \"**\" }", "SecretString = \"any\", KmsKeyId = \"json\""] {
+        install(&format!("{PINNED}body = {{ {open} }}")).exits(2).stderr_has("hold a field to names of its own");
     }
 }
 

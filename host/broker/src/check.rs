@@ -8,12 +8,14 @@ use forge_core::setting::{SettingKind, Settings};
 use crate::credential::{self, CredentialKind, Parameters};
 use crate::{Error, header};
 
+mod shared;
+
 /// Checks what a manifest asks for against the rules of its credential's kind, before anything is installed.
 ///
 /// # Errors
 /// An unknown kind; a route that names a header of the host's own; a route that reaches, or with a wildcard too far to
-/// the left could reach, a route that the kind forbids; one at an endpoint of all tenants that holds headers or body to
-/// no rule.
+/// the left could reach, a route that the kind forbids; one at an endpoint of all tenants that pins no action, or whose
+/// body names no target.
 pub fn check_manifest(manifest: &Manifest) -> Result<(), Error> {
     let kind = match &manifest.credential {
         Some(ask) => credential::kind(&ask.kind)?,
@@ -26,8 +28,9 @@ pub fn check_manifest(manifest: &Manifest) -> Result<(), Error> {
     }
     let settings: Settings =
         manifest.settings.iter().map(|ask| (ask.name.clone(), placeholder(ask.kind).to_owned())).collect();
-    let asks = Asks::expand(&every, &settings)?;
-    asks.routes.iter().try_for_each(|route| check_route(route, kind, &Parameters::new()))
+    let derived = kind.derives.placeholders(placeholder(SettingKind::String));
+    let asks = Asks::expand_with(&every, &settings, &|_| Ok(derived.clone()))?;
+    asks.routes.iter().try_for_each(|route| check_route(route, kind, &Parameters::new(), Seen::Manifest))
 }
 
 fn placeholder(kind: SettingKind) -> &'static str {
@@ -53,7 +56,7 @@ pub fn check_grant(grant: &Grant) -> Result<(), Error> {
     }
     let Some(granted) = &grant.credential else {
         let none = &credential::none::KIND;
-        return grant.routes.iter().try_for_each(|route| check_route(route, none, &Parameters::new()));
+        return grant.routes.iter().try_for_each(|route| check_route(route, none, &Parameters::new(), Seen::Grant));
     };
     let kind = credential::kind(&granted.kind)?;
     credential::check_credential(&granted.kind, &granted.parameters)?;
@@ -64,7 +67,7 @@ pub fn check_grant(grant: &Grant) -> Result<(), Error> {
     }
     check_kept(grant, !grant.no_token_cache)?;
     for route in &grant.routes {
-        check_route(route, kind, &granted.parameters)?;
+        check_route(route, kind, &granted.parameters, Seen::Grant)?;
         let is_within = granted.audience.contains(&route.origin) || (kind.is_own_origin)(&route.origin);
         if kind.has_audience && !is_within {
             return Err(Error::Audience { kind: kind.name, origin: route.origin.clone() });
@@ -85,7 +88,16 @@ pub(crate) fn check_kept(grant: &Grant, are_kept: bool) -> Result<(), Error> {
     Ok(())
 }
 
-fn check_route(route: &Route, kind: &CredentialKind, parameters: &Parameters) -> Result<(), Error> {
+/// In what a route is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    /// A manifest, with a word in the place of each setting: what is open in it is so whatever the settings are.
+    Manifest,
+    /// A grant, which a person saw: an unset prefix has made its patterns as wide as that person wanted.
+    Grant,
+}
+
+fn check_route(route: &Route, kind: &CredentialKind, parameters: &Parameters, seen: Seen) -> Result<(), Error> {
     let refuse = |rule: String| Err(Error::Route { route: format!("{}{}", route.origin, route.path), rule });
     let is_own = |name: &&String| header::is_own(name) || (kind.is_own_header)(parameters, name);
     if let Some(name) = route.headers.keys().find(is_own) {
@@ -98,11 +110,8 @@ fn check_route(route: &Route, kind: &CredentialKind, parameters: &Parameters) ->
     if let Some(name) = route.query.keys().find(|name| header::is_own_query(name)) {
         return refuse(format!("names the query parameter `{name}`, which says who asks or what the method means"));
     }
-    // At such an endpoint every action on every target is a `POST /` for whoever the credential speaks for.
-    if kind.shares_endpoints && (route.headers.is_empty() || route.body.is_none()) {
-        return refuse(
-            "goes to an endpoint that all tenants share, so it has to list its `headers` and its `body`".to_owned(),
-        );
+    if let Some(rule) = kind.shares_endpoints.and_then(|action| shared::broken(route, action, seen)) {
+        return refuse(format!("goes to an endpoint that all tenants share, so {rule}"));
     }
     match (kind.forbidden_route)(route) {
         Some(rule) => refuse(format!("can't be granted: the credential `{}` {rule}", kind.name)),

@@ -21,10 +21,14 @@ use crate::{Error, Logins, Source, Sources};
 mod aws_sigv4;
 mod basic;
 mod bearer;
+mod derived;
 mod header;
 mod held;
 pub(crate) mod none;
 mod vault_token;
+
+pub(crate) use derived::Derives;
+pub use derived::derived;
 
 /// Parameters of a credential by name, as a person gave them; sources are written as `env:NAME` and so on.
 pub type Parameters = BTreeMap<String, String>;
@@ -49,8 +53,11 @@ pub(crate) struct CredentialKind {
     pub(crate) is_own_origin: fn(&str) -> bool,
     /// Whether a `:` in a path segment starts an action, as in Google's APIs.
     pub(crate) colon_is_action: bool,
-    /// Whether its audience serves all tenants at the same URLs, so that headers and body alone tell targets apart.
-    pub(crate) shares_endpoints: bool,
+    /// The header that names the action, where its audience serves all tenants at the same URLs, so that headers and body
+    /// alone tell actions and targets apart.
+    pub(crate) shares_endpoints: Option<&'static str>,
+    /// What it gives the templates of a manifest beside the settings.
+    pub(crate) derives: Derives,
     /// Whether it logs in with the provider's client certificate, so that there has to be one.
     pub(crate) needs_certificate: fn(&Parameters) -> bool,
     /// Whether its first login spends what it logs in with, so that nothing is left for a second process.
@@ -198,7 +205,7 @@ pub fn usual_audience(kind: &str, origins: &[String]) -> Option<Vec<String>> {
     let kind = KINDS.iter().find(|known| known.name == kind)?;
     let own: Vec<String> = origins.iter().filter(|origin| (kind.is_own_origin)(origin)).cloned().collect();
     match origins {
-        _ if kind.shares_endpoints => (own.len() == origins.len()).then_some(own),
+        _ if kind.shares_endpoints.is_some() => (own.len() == origins.len()).then_some(own),
         [one] => Some(vec![one.clone()]),
         _ => None,
     }

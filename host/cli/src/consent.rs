@@ -146,6 +146,9 @@ pub(crate) fn grant(
             }
         }
     }
+    let unknown = grant.derived.unknown().filter(|name| !grant.settings.contains_key(*name));
+    let unknown: Vec<String> = unknown.map(|name| format!("{{{name}}}, asked of the credential's server")).collect();
+    rows(&mut text, "to learn", &unknown);
     let networks: Vec<String> =
         grant.networks.iter().map(|(origin, class)| network(origin, *class, addresses)).collect();
     rows(&mut text, "network", &networks);

@@ -455,6 +455,7 @@ fn own_grant(provider: &str, settings: &Settings, manifest: &Manifest) -> Outcom
         no_token_cache: false,
         read_only: false,
         limits: LimitsAsk::default(),
+        derived: asks.derived,
         project: None,
     })
 }

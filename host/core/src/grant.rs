@@ -123,6 +123,9 @@ pub struct Grant {
     /// Limits other than the usual ones.
     #[serde(default)]
     pub limits: LimitsAsk,
+    /// What the routes are made of beside the settings.
+    #[serde(default, skip_serializing_if = "Derived::is_empty")]
+    pub derived: Derived,
     /// The folder of the project whose provider this is; the user's own has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
@@ -136,6 +139,8 @@ pub const SCHEMA_VERSION: u32 = 1;
 pub struct Asks {
     /// All settings, defaults included.
     pub settings: Settings,
+    /// What the routes are made of beside them.
+    pub derived: Derived,
     /// Routes whose `when` holds.
     pub routes: Vec<Route>,
     /// Directories.
@@ -161,6 +166,9 @@ pub enum Error {
     /// A value breaks the rule of its kind.
     #[error(transparent)]
     Setting(#[from] crate::setting::Error),
+    /// A setting from which a part of the routes follows breaks a rule.
+    #[error("{0}")]
+    Derived(String),
     /// A route can't be made from these settings.
     #[error("route `{route}` {rule}")]
     Route {
@@ -191,12 +199,21 @@ impl Asks {
     /// # Errors
     /// A setting that is unknown, missing or malformed; a route that its settings don't fit.
     pub fn expand(manifest: &Manifest, given: &Settings) -> Result<Self, Error> {
-        let settings = fill(manifest, given)?;
-        let mut asks = Self { settings, ..Self::default() };
+        Self::expand_with(manifest, given, &Derived::none)
+    }
+
+    /// The same, where the credential's kind makes values of settings and of its identity.
+    ///
+    /// # Errors
+    /// As [`Asks::expand`], and [`Error::Derived`].
+    pub fn expand_with(manifest: &Manifest, given: &Settings, derive: Derive<'_>) -> Result<Self, Error> {
+        let settings = fill(manifest, given, derive)?;
+        let derived = derive(&settings).map_err(Error::Derived)?;
+        let mut asks = Self { settings, derived, ..Self::default() };
         for ask in &manifest.routes {
             let holds = |(name, value): (&String, &String)| asks.settings.get(name) == Some(value);
             if ask.when.iter().all(holds) {
-                let route = crate::grant::template::route(manifest, ask, &asks.settings)?;
+                let route = crate::grant::template::route(manifest, ask, asks.values())?;
                 asks.routes.push(route);
             }
         }
@@ -230,10 +247,14 @@ impl Asks {
             let may_hold = |(name, value): (&String, &String)| unknown(name) || self.settings.get(name) == Some(value);
             if ask.when.keys().any(unknown) && ask.when.iter().all(may_hold) {
                 let condition: Vec<String> = ask.when.iter().map(|(name, value)| format!("{name} = {value}")).collect();
-                routes.push((condition.join(", "), template::route(manifest, ask, &self.settings)?));
+                routes.push((condition.join(", "), template::route(manifest, ask, self.values())?));
             }
         }
         Ok(routes)
+    }
+
+    fn values(&self) -> Values<'_> {
+        Values { settings: &self.settings, derived: &self.derived }
     }
 
     /// The origins of all routes, each once, in order.
@@ -267,7 +288,7 @@ fn resolved(setting: &str, path: &str) -> Result<String, Error> {
 }
 
 /// Settings with defaults filled in, each in its one spelling.
-fn fill(manifest: &Manifest, given: &Settings) -> Result<Settings, Error> {
+fn fill(manifest: &Manifest, given: &Settings, derive: Derive<'_>) -> Result<Settings, Error> {
     if let Some(name) = given.keys().find(|name| manifest.setting(name).is_none()) {
         return Err(Error::UnknownSetting { plugin: manifest.id.clone(), name: name.clone() });
     }
@@ -276,7 +297,9 @@ fn fill(manifest: &Manifest, given: &Settings) -> Result<Settings, Error> {
         let value = match (given.get(&ask.name), &ask.default) {
             (Some(value), _) => value.clone(),
             (None, Some(default)) => {
-                template::text(default, &settings).map_err(|rule| Error::Route { route: default.clone(), rule })?
+                let derived = derive(&settings).map_err(Error::Derived)?;
+                let values = Values { settings: &settings, derived: &derived };
+                template::text(default, values).map_err(|rule| Error::Route { route: default.clone(), rule })?
             }
             (None, None) if ask.required => return Err(Error::MissingSetting(ask.name.clone())),
             (None, None) => continue,
@@ -309,7 +332,7 @@ impl Grant {
             .filter(|(name, _)| manifest.setting(name).is_some())
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
-        let mut asks = Asks::expand(manifest, &known)?;
+        let mut asks = Asks::expand_with(manifest, &known, &|_| Ok(self.derived.clone()))?;
         if self.read_only {
             asks.directories.iter_mut().for_each(|directory| directory.mode = DirectoryMode::Read);
         }
@@ -362,7 +385,11 @@ impl Grant {
     }
 }
 
+mod derived;
 mod template;
+
+use derived::Values;
+pub use derived::{Derive, Derived};
 
 #[cfg(test)]
 mod tests;

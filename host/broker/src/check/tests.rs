@@ -159,19 +159,73 @@ fn a_route_that_lists_the_header_credentials_own_header_is_refused() {
     assert!(matches!(check_grant(&grant), Err(Error::Route { .. })));
 }
 
-#[test]
-fn a_route_at_an_endpoint_that_all_tenants_share_lists_its_headers_and_its_body() {
-    let shared = CredentialKind { name: "shared", shares_endpoints: true, ..credential::none::KIND };
+/// A kind whose audience serves all tenants at one URL.
+fn shared() -> CredentialKind {
+    CredentialKind { name: "shared", shares_endpoints: Some("x-target"), ..credential::none::KIND }
+}
+
+fn shared_route(headers: &str, body: &str) -> Route {
     let mut route = plain_grant(&["https://all.example"]).routes.remove(0);
-    let bare = route.clone();
-    route.headers = [("x-target".to_owned(), vec!["Put".to_owned()])].into();
-    let with_headers = route.clone();
-    route.body = Some(serde_json::from_str(r#"{"Id":{"name":["app/**"]}}"#).unwrap());
-    let with_body = Route { headers: Default::default(), ..route.clone() };
-    for refused in [&bare, &with_headers, &with_body] {
-        let error = check_route(refused, &shared, &Parameters::new()).unwrap_err().to_string();
-        assert!(error.contains("all tenants share"), "{error}");
-        check_route(refused, &credential::none::KIND, &Parameters::new()).unwrap();
+    route.headers = serde_json::from_str(headers).unwrap();
+    route.body = serde_json::from_str(body).unwrap();
+    route
+}
+
+const PINNED: &str = r#"{"x-target":["Put"]}"#;
+
+#[test]
+fn a_route_at_an_endpoint_that_all_tenants_share_pins_its_action_and_lists_its_body() {
+    let bound = r#"{"Id":{"name":["app/**"]}}"#;
+    check_route(&shared_route(PINNED, bound), &shared(), &Parameters::new(), Seen::Manifest).unwrap();
+    for (headers, body) in [
+        ("{}", "null"),
+        (PINNED, "null"),
+        ("{}", bound),
+        (r#"{"accept":["application/json"]}"#, bound),
+        (r#"{"x-target":[]}"#, bound),
+    ] {
+        let route = shared_route(headers, body);
+        for seen in [Seen::Manifest, Seen::Grant] {
+            let error = check_route(&route, &shared(), &Parameters::new(), seen).unwrap_err().to_string();
+            assert!(error.contains("all tenants share"), "{error}");
+            check_route(&route, &credential::none::KIND, &Parameters::new(), seen).unwrap();
+        }
     }
-    check_route(&route, &shared, &Parameters::new()).unwrap();
+}
+
+#[test]
+fn a_body_that_binds_no_target_at_an_endpoint_that_all_tenants_share_is_refused() {
+    let check = |body, seen| check_route(&shared_route(PINNED, body), &shared(), &Parameters::new(), seen);
+    for body in [
+        r#"{"Id":{"name":["app/**"],"arn":["arn:p:s:r:1:secret:app/**"]},"Value":"any"}"#,
+        r#"{"Id":{"arn":["arn:p:s:r:1:secret:**"]}}"#,
+        r#"{"Filters[].Key":["name"],"Filters[].Values[]":"any"}"#,
+        r#"{"Id":{"is":["one"],"required":true}}"#,
+        r#"{"Id":{"name":["app/**"]},"Tags.*":"any"}"#,
+    ] {
+        check(body, Seen::Manifest).unwrap();
+        check(body, Seen::Grant).unwrap();
+    }
+    for body in [
+        "{}",
+        r#"{"*":"json"}"#,
+        r#"{"*":"any"}"#,
+        r#"{"Id":"any"}"#,
+        r#"{"Id":{"is":"any","required":true},"Value":"json"}"#,
+        r#"{"*":"any","Id":{"name":["app/**"]}}"#,
+        r#"{"*":{"name":["app/**"]}}"#,
+        r#"{"*.Id":{"name":["app/**"]}}"#,
+    ] {
+        check(body, Seen::Manifest).unwrap_err();
+        check(body, Seen::Grant).unwrap_err();
+    }
+    // Open in a manifest whatever the settings are; in a grant because a person left the prefix out.
+    for body in [
+        r#"{"Id":{"name":["**"]}}"#,
+        r#"{"Id":{"name":["app/**","**"]}}"#,
+        r#"{"Id":{"name":["app/**"],"arn":["arn:p:s:r:*:secret:**"]}}"#,
+    ] {
+        check(body, Seen::Manifest).unwrap_err();
+        check(body, Seen::Grant).unwrap();
+    }
 }

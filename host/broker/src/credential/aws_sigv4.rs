@@ -18,6 +18,7 @@ use crate::request::Parsed;
 mod caller;
 mod endpoint;
 mod keys;
+mod partition;
 mod profile;
 mod refusal;
 mod sign;
@@ -53,8 +54,9 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
     has_audience: true,
     is_own_origin: |origin| Endpoint::of_origin(origin).is_some(),
     colon_is_action: false,
-    // Every action on every account's secrets is a `POST /` there.
-    shares_endpoints: true,
+    // Every action on every account's secrets is a `POST /` there ("Smithy, AWS JSON 1.1 protocol").
+    shares_endpoints: Some("x-amz-target"),
+    derives: partition::DERIVES,
     needs_certificate: |_| false,
     needs_tokens_kept: |_| false,
     check,

@@ -12,7 +12,7 @@ use secrecy::ExposeSecret as _;
 use zeroize::Zeroizing;
 
 use super::held::Held;
-use super::{Credential, CredentialKind, Errand, Injection, Material, Parameters};
+use super::{Credential, CredentialKind, Derives, Errand, Injection, Material, Parameters};
 use crate::request::Parsed;
 use crate::{Error, Source};
 
@@ -26,7 +26,8 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
     has_audience: true,
     is_own_origin: |_| false,
     colon_is_action: false,
-    shares_endpoints: false,
+    shares_endpoints: None,
+    derives: Derives::NONE,
     needs_certificate: |_| false,
     needs_tokens_kept: |_| false,
     check,

@@ -9,7 +9,7 @@ use http::header::AUTHORIZATION;
 
 use super::header::Header;
 use super::held::Held;
-use super::{Credential, CredentialKind, Material, Parameters};
+use super::{Credential, CredentialKind, Derives, Material, Parameters};
 use crate::Error;
 
 pub(crate) static KIND: CredentialKind = CredentialKind {
@@ -21,7 +21,8 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
     has_audience: true,
     is_own_origin: |_| false,
     colon_is_action: false,
-    shares_endpoints: false,
+    shares_endpoints: None,
+    derives: Derives::NONE,
     needs_certificate: |_| false,
     needs_tokens_kept: |_| false,
     check,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Credential, CredentialKind, Errand, Injection};
+use super::{Credential, CredentialKind, Derives, Errand, Injection};
 use crate::Error;
 use crate::request::Parsed;
 
@@ -17,7 +17,8 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
     has_audience: false,
     is_own_origin: |_| false,
     colon_is_action: false,
-    shares_endpoints: false,
+    shares_endpoints: None,
+    derives: Derives::NONE,
     needs_certificate: |_| false,
     needs_tokens_kept: |_| false,
     check: |_| Ok(()),

@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::held::Held;
-use super::{Credential, CredentialKind, Errand, Injection, Material, UsualSources};
+use super::{Credential, CredentialKind, Derives, Errand, Injection, Material, UsualSources};
 use crate::Error;
 use crate::client::Answer;
 use crate::request::Parsed;
@@ -47,7 +47,8 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
     has_audience: true,
     is_own_origin: |_| false,
     colon_is_action: false,
-    shares_endpoints: false,
+    shares_endpoints: None,
+    derives: Derives::NONE,
     needs_certificate: |parameters| parameters.get("method").is_some_and(|method| method == "cert"),
     needs_tokens_kept: |parameters| parameters.contains_key("secret-id-wrapped"),
     check: method::check,

@@ -34,6 +34,7 @@ pub(crate) fn grant(origins: &[&str]) -> Grant {
         no_token_cache: false,
         read_only: false,
         limits: Default::default(),
+        derived: forge_core::grant::Derived::default(),
         project: None,
     }
 }

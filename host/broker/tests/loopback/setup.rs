@@ -70,6 +70,7 @@ pub(crate) fn grant(origin: &str) -> Grant {
         no_token_cache: false,
         read_only: false,
         limits: LimitsAsk { wall_ms: Some(10_000), ..LimitsAsk::default() },
+        derived: forge_core::grant::Derived::default(),
         project: None,
     }
 }

@@ -2,10 +2,11 @@
 
 mod body;
 
+use super::derived::Values;
 use crate::grant::Error;
 use crate::manifest::{Manifest, RouteAsk};
 use crate::route::{PathPattern, Route, Segment};
-use crate::setting::{SettingKind, Settings};
+use crate::setting::SettingKind;
 
 /// The longest answer where a route does not say, in bytes.
 const RESPONSE_MAX: u64 = 1 << 20;
@@ -37,13 +38,13 @@ fn pieces(text: &str) -> Result<Vec<Piece<'_>>, String> {
 }
 
 /// `text` with each `{setting}` replaced by its value.
-pub(super) fn text(text: &str, settings: &Settings) -> Result<String, String> {
+pub(super) fn text(text: &str, values: Values<'_>) -> Result<String, String> {
     let mut filled = String::new();
     for piece in pieces(text)? {
         match piece {
             Piece::Literal(literal) => filled.push_str(literal),
             Piece::Setting(name) => {
-                filled.push_str(settings.get(name).ok_or_else(|| format!("needs the setting `{name}`"))?);
+                filled.push_str(&values.get(name).ok_or_else(|| format!("needs the setting `{name}`"))?);
             }
         }
     }
@@ -62,11 +63,11 @@ fn split(url: &str) -> Result<(&str, &str), String> {
 }
 
 /// One route with its settings filled in.
-pub(super) fn route(manifest: &Manifest, ask: &RouteAsk, settings: &Settings) -> Result<Route, Error> {
+pub(super) fn route(manifest: &Manifest, ask: &RouteAsk, values: Values<'_>) -> Result<Route, Error> {
     let refuse = |rule: String| Error::Route { route: crate::manifest::printable(&ask.url), rule };
     let (origin, path) = split(&ask.url).map_err(refuse)?;
-    let origin = fill_origin(manifest, origin, settings).map_err(refuse)?;
-    let path = fill_path(manifest, path, settings).map_err(refuse)?;
+    let origin = fill_origin(manifest, origin, values).map_err(refuse)?;
+    let path = fill_path(manifest, path, values).map_err(refuse)?;
     Ok(Route {
         ability: ask.ability,
         methods: ask.methods.clone(),
@@ -74,30 +75,33 @@ pub(super) fn route(manifest: &Manifest, ask: &RouteAsk, settings: &Settings) ->
         path,
         query: ask.query.clone(),
         headers: ask.headers.clone(),
-        body: ask.body.as_ref().map(|ask| body::fill(manifest, ask, settings)).transpose().map_err(refuse)?,
+        body: ask.body.as_ref().map(|ask| body::fill(manifest, ask, values)).transpose().map_err(refuse)?,
         response_max: ask.response_max.map_or(RESPONSE_MAX, |size| size.0),
         // Reading again does no harm, so reads always may be sent again.
         idempotent: ask.idempotent || ask.ability == crate::route::Ability::Read,
     })
 }
 
-fn fill_origin(manifest: &Manifest, template: &str, settings: &Settings) -> Result<String, String> {
+fn fill_origin(manifest: &Manifest, template: &str, values: Values<'_>) -> Result<String, String> {
     for piece in pieces(template)? {
         let Piece::Setting(name) = piece else { continue };
-        let kind = manifest.setting(name).map(|setting| setting.kind);
         // A path or a free text in a host's name would let a setting choose the server.
-        if !matches!(kind, Some(SettingKind::Origin | SettingKind::DnsLabel)) {
+        let fits = match manifest.setting(name).map(|setting| setting.kind) {
+            Some(kind) => matches!(kind, SettingKind::Origin | SettingKind::DnsLabel),
+            None => values.follows(name),
+        };
+        if !fits {
             return Err(format!("may have only `origin` and `dns-label` settings in its host, not `{name}`"));
         }
     }
-    let filled = text(template, settings)?;
+    let filled = text(template, values)?;
     if filled.contains('*') {
         return Err("may not have a wildcard in its host".to_owned());
     }
     crate::setting::origin(&filled).map_err(str::to_owned)
 }
 
-fn fill_path(manifest: &Manifest, template: &str, settings: &Settings) -> Result<PathPattern, String> {
+fn fill_path(manifest: &Manifest, template: &str, values: Values<'_>) -> Result<PathPattern, String> {
     let mut filled: Vec<Segment> = Vec::new();
     let pattern_of = |text: &str| text.parse::<PathPattern>().map_err(|rule| format!("is no route: {rule}"));
     let Some(template) = template.strip_prefix('/') else {
@@ -108,7 +112,7 @@ fn fill_path(manifest: &Manifest, template: &str, settings: &Settings) -> Result
     }
     for segment in template.split('/') {
         let has_setting = segment.contains('{');
-        let value = text(segment, settings)?;
+        let value = text(segment, values)?;
         let is_whole_path = segment
             .strip_prefix('{')
             .and_then(|rest| rest.strip_suffix('}'))

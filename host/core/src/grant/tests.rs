@@ -64,6 +64,7 @@ fn grant(read_only: bool) -> Grant {
         no_token_cache: false,
         read_only,
         limits: LimitsAsk::default(),
+        derived: Derived::default(),
         project: None,
     }
 }
@@ -227,4 +228,87 @@ fn a_newer_builtin_reaches_no_other_targets_at_an_endpoint_that_all_tenants_shar
         assert_ne!(text, SHARED);
         assert!(matches!(newer(&text), Err(Error::NotCovered { .. })), "{text}");
     }
+}
+
+/// A plugin whose host and targets follow from a region, and from whom its credential speaks for.
+const DERIVED: &str = r#"
+id = "derived"
+title = "Derived"
+version = "1"
+[[setting]]
+name = "region"
+kind = "dns-label"
+required = true
+[[setting]]
+name = "endpoint"
+kind = "origin"
+default = "https://s.{region}.{suffix}"
+[[setting]]
+name = "owner"
+kind = "dns-label"
+[[route]]
+ability = "read"
+methods = ["POST"]
+url = "{endpoint}/"
+headers = { x-target = ["Get"] }
+body = { Id = { arn = "arn:{part}:s:{region}:{owner}:secret:**" } }
+"#;
+
+fn derive(owner: Option<&str>) -> impl Fn(&Settings) -> Result<Derived, String> {
+    move |given| {
+        let region = given.get("region").cloned().unwrap_or_default();
+        if region == "nowhere" {
+            return Err("setting `region` must be one that there is".to_owned());
+        }
+        let followed = self::settings(&[("suffix", &format!("{region}.example")), ("part", "p")]);
+        Ok(Derived { followed, learnt: [("owner".to_owned(), owner.map(str::to_owned))].into() })
+    }
+}
+
+fn derived(text: &str, given: &[(&str, &str)], owner: Option<&str>) -> Result<(Vec<String>, String), Error> {
+    let asks = Asks::expand_with(&Manifest::parse(text.as_bytes()).unwrap(), &settings(given), &derive(owner))?;
+    let body = serde_json::to_value(asks.routes.first().unwrap().body.as_ref().unwrap()).unwrap();
+    Ok((asks.origins(), body["Id"]["arn"][0].as_str().unwrap().to_owned()))
+}
+
+#[test]
+fn hosts_and_targets_follow_from_settings_and_from_the_identity() {
+    let one = [("region", "eu")];
+    let (origins, arn) = derived(DERIVED, &one, Some("1")).unwrap();
+    assert_eq!((origins, arn.as_str()), (vec!["https://s.eu.eu.example".to_owned()], "arn:p:s:eu:1:secret:**"));
+    // What the identity has not told yet stands for itself, and so for nothing that a backend has.
+    assert_eq!(derived(DERIVED, &one, None).unwrap().1, "arn:p:s:eu:{owner}:secret:**");
+    // A person's word counts more.
+    assert_eq!(derived(DERIVED, &[("region", "eu"), ("owner", "2")], Some("1")).unwrap().1, "arn:p:s:eu:2:secret:**");
+    let refused = derived(DERIVED, &[("region", "nowhere")], None).unwrap_err();
+    assert_eq!(refused, Error::Derived("setting `region` must be one that there is".to_owned()));
+    assert!(matches!(
+        Asks::expand(&Manifest::parse(DERIVED.as_bytes()).unwrap(), &settings(&one)),
+        Err(Error::Route { .. })
+    ));
+}
+
+#[test]
+fn what_an_identity_tells_never_stands_in_a_host_and_never_opens_a_pattern() {
+    let one = [("region", "eu")];
+    let in_host =
+        DERIVED.replace("{endpoint}/", "https://{owner}.example/").replace("name = \"owner\"", "name = \"other\"");
+    assert!(matches!(derived(&in_host, &one, Some("1")), Err(Error::Route { .. })));
+    for odd in ["*", "1:secret:x", "a*"] {
+        assert!(matches!(derived(DERIVED, &one, Some(odd)), Err(Error::Route { .. })), "{odd}");
+    }
+}
+
+#[test]
+fn a_grant_keeps_what_its_routes_are_made_of() {
+    let manifest = Manifest::parse(DERIVED.as_bytes()).unwrap();
+    let asks = Asks::expand_with(&manifest, &settings(&[("region", "eu")]), &derive(Some("1"))).unwrap();
+    let networks = asks.origins().into_iter().map(|origin| (origin, NetworkClass::Public)).collect();
+    let plugin = PluginPin::Builtin("derived".to_owned());
+    let grant =
+        Grant { plugin, settings: asks.settings, derived: asks.derived, routes: asks.routes, networks, ..grant(false) };
+    let text = serde_json::to_string(&grant).unwrap();
+    let read: Grant = serde_json::from_str(&text).unwrap();
+    assert_eq!(read, grant);
+    assert_eq!(read.for_plugin(&manifest, "", true).unwrap().routes, grant.routes);
 }

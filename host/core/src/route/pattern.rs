@@ -79,6 +79,12 @@ impl ArnPattern {
         self.parts.iter().zip(parts).all(fits) && self.resource.allows(resource)
     }
 
+    /// Whether it leaves open whose resource is meant.
+    pub fn is_of_any_account(&self) -> bool {
+        let [_, _, _, account] = &self.parts;
+        account.is_none()
+    }
+
     /// Whether each ARN that fits `other` fits this one.
     pub fn covers(&self, other: &Self) -> bool {
         let holds = |(own, other): (&Option<String>, &Option<String>)| own.is_none() || own == other;

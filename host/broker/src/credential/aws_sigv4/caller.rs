@@ -8,11 +8,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use tokio::time::Instant;
 use url::Url;
 
-use super::KIND;
 use super::endpoint::Endpoint;
 use super::keys::Reading;
 use super::refusal::{Refusal, element};
 use super::sign::{self, Scope, Unsigned};
+use super::{KIND, partition};
 use crate::Error;
 use crate::client::{Answer, Failure, Limits, Outgoing, Transport};
 use crate::credential::{Errand, Parameters};
@@ -115,7 +115,8 @@ fn identity(body: &[u8]) -> Option<String> {
     let is_arn = arn.starts_with("arn:")
         && arn.len() <= 2048
         && arn.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":/_+=,.@-".contains(&byte));
-    let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+    // What is granted by ARN is held to this account, so both have to say the same.
+    let is_account = partition::account(arn) == Some(account);
     (is_arn && is_account).then(|| format!("{arn} (account: {account})"))
 }
 
@@ -136,7 +137,8 @@ mod tests {
             ("arn:aws:iam::1:user/\u{1b}[31m", "111122223333"),
             ("arn:aws:iam::1:user/x</Arn><Arn>y", "111122223333"),
             ("root", "111122223333"),
-            ("arn:aws:iam::1:user/x", "11112222333x"),
+            ("arn:aws:iam::11112222333x:user/x", "11112222333x"),
+            ("arn:aws:iam::111122223333:user/x", "999999999999"),
             ("arn:aws:iam::1:user/x", ""),
         ] {
             assert_eq!(answered(arn, account), None, "{arn} {account}");

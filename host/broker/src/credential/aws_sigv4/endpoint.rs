@@ -3,14 +3,14 @@
 use forge_core::route::Route;
 use url::{Host, Url};
 
-use super::KIND;
+use super::{KIND, partition};
 use crate::Error;
 use crate::request::Parsed;
 
-/// The domains of AWS' partitions ("AWS General Reference, Service endpoints"), each with how its regions begin.
+/// The domains of AWS' partitions ("AWS General Reference, Service endpoints").
 ///
-/// The domains of the isolated partitions are not public names, so they are origins that a person types.
-const DOMAINS: [(&str, bool); 2] = [(".amazonaws.com", false), (".amazonaws.com.cn", true)];
+/// Those of the isolated partitions are not public names, so they are origins that a person types.
+const DOMAINS: [&str; 3] = [".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu"];
 
 /// Services that give out credentials or say who may do what: whoever reaches one of them needs no other route.
 const FORBIDDEN_SERVICES: [&str; 12] = [
@@ -69,23 +69,27 @@ impl Endpoint {
     /// (`ec2-….compute-1.…`) belong to whoever rents them.
     pub(super) fn of_origin(origin: &str) -> Option<Self> {
         let host = origin.strip_prefix("https://")?;
-        let (labels, (domain, is_chinese)) =
-            DOMAINS.iter().find_map(|known| Some((host.strip_suffix(known.0)?, known)))?;
+        let (labels, domain) = DOMAINS.into_iter().find_map(|known| Some((host.strip_suffix(known)?, known)))?;
         let (service, region) = labels.split_once('.')?;
         let service = service.strip_suffix("-fips").unwrap_or(service);
-        let is_there = is_region(region) && is_service(service) && region.starts_with("cn-") == *is_chinese;
+        let is_its_own = domain.strip_prefix('.') == Some(partition::of(region).domain);
+        let is_there = is_region(region) && is_service(service) && is_its_own;
         is_there.then(|| Self { service: service.to_owned(), region: region.to_owned(), domain })
     }
 }
 
-/// Whether a text is a region: two letters, one or more words, a number ("AWS General Reference, Service endpoints").
-fn is_region(text: &str) -> bool {
+/// Whether a text is a region: an area, one or more words, a number ("AWS General Reference, Service endpoints").
+pub(super) fn is_region(text: &str) -> bool {
     let words: Vec<&str> = text.split('-').collect();
     let is_word = |word: &&str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
     match words.as_slice() {
         [area, middle @ .., number] => {
             let is_number = (1..=2).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
-            is_number && area.len() == 2 && is_word(area) && !middle.is_empty() && middle.iter().all(is_word)
+            is_number
+                && matches!(area.len(), 2 | 4)
+                && is_word(area)
+                && !middle.is_empty()
+                && middle.iter().all(is_word)
         }
         _ => false,
     }
@@ -123,17 +127,15 @@ pub(super) fn forbidden(request: &Parsed, _: usize) -> Option<&'static str> {
 
 /// The rule that a route breaks.
 pub(super) fn forbidden_route(route: &Route) -> Option<&'static str> {
-    let Some(targets) = route.headers.get("x-amz-target") else {
-        return Some("needs the values of `x-amz-target` in each route, since that names the action");
-    };
     let of_origin = Url::parse(&route.origin).ok().and_then(|url| of_url(&url));
-    of_origin.or_else(|| targets.iter().find_map(|target| of_target(target)))
+    let mut targets = route.headers.get("x-amz-target").into_iter().flatten();
+    of_origin.or_else(|| targets.find_map(|target| of_target(target)))
 }
 
 fn of_url(url: &Url) -> Option<&'static str> {
     let Some(Host::Domain(host)) = url.host() else { return None };
     // `sts.amazonaws.com` names no region, so each label before the domain is looked at.
-    let labels = DOMAINS.iter().find_map(|(domain, _)| host.strip_suffix(domain))?;
+    let labels = DOMAINS.iter().find_map(|domain| host.strip_suffix(domain))?;
     let is_forbidden = |label: &str| FORBIDDEN_SERVICES.contains(&label.strip_suffix("-fips").unwrap_or(label));
     labels.split('.').any(is_forbidden).then_some("never reaches a service that gives out credentials or rights")
 }
@@ -158,6 +160,7 @@ mod tests {
             ("https://ssm.us-gov-west-1.amazonaws.com", "ssm", "us-gov-west-1"),
             ("https://kms-fips.us-east-1.amazonaws.com", "kms", "us-east-1"),
             ("https://secretsmanager.cn-north-1.amazonaws.com.cn", "secretsmanager", "cn-north-1"),
+            ("https://secretsmanager.eusc-de-east-1.amazonaws.eu", "secretsmanager", "eusc-de-east-1"),
         ] {
             let endpoint = Endpoint::of_origin(origin).unwrap();
             assert_eq!((endpoint.service.as_str(), endpoint.region.as_str()), (service, region));
@@ -173,6 +176,8 @@ mod tests {
             "https://secretsmanager.eu-central-1.evilamazonaws.com",
             "https://secretsmanager.cn-north-1.amazonaws.com",
             "https://secretsmanager.eu-central-1.amazonaws.com.cn",
+            "https://secretsmanager.eu-central-1.amazonaws.eu",
+            "https://secretsmanager.us-iso-east-1.amazonaws.com",
             "https://evil.execute-api.us-east-1.amazonaws.com",
             "https://evil.us-east-1.elb.amazonaws.com",
             "https://ec2-203-0-113-7.compute-1.amazonaws.com",

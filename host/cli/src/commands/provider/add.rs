@@ -25,7 +25,10 @@ use crate::printer::Printer;
 use crate::providers::Opener;
 use crate::{consent, credential, environment};
 
+mod derived;
 mod question;
+
+use derived::derive;
 
 /// The longest file of certificates, in bytes.
 const LONGEST_CA: u64 = 256 << 10;
@@ -126,7 +129,7 @@ pub(in crate::commands) async fn propose(
     project: Option<&str>,
 ) -> Outcome<Proposed> {
     let manifest = &found.component.manifest;
-    let asks = Asks::expand(manifest, given)
+    let asks = Asks::expand_with(manifest, given, &derive(manifest, None))
         .map_err(Failure::from)
         .map_err(|failure| with_settings(failure, manifest, project))?;
     let discoverable = asks.discoverable(manifest)?;
@@ -168,6 +171,7 @@ pub(in crate::commands) async fn propose(
         no_token_cache: app.global.no_token_cache,
         read_only: arguments.read_only,
         limits: manifest.limits,
+        derived: asks.derived,
         project: project.map(str::to_owned),
     };
     let mut later = discoverable;
@@ -189,6 +193,7 @@ pub(in crate::commands) async fn settle(opener: &Opener, found: &Found, grant: &
     let mut notes = discover(&provider, found, grant).await?;
     // Through the same way out, so that a login with a secret of one use is not made twice.
     notes.extend(learn_identity(&provider, grant).await);
+    notes.extend(derived::settle(&found.component.manifest, grant)?);
     Ok(notes)
 }
 
@@ -363,7 +368,7 @@ async fn discover(provider: &Provider, found: &Found, grant: &mut Grant) -> Outc
             settings.insert(name.clone(), ask.kind.normalise(&name, &text)?);
         }
     }
-    let asks = Asks::expand(manifest, &settings)?;
+    let asks = Asks::expand_with(manifest, &settings, &derive(manifest, None))?;
     if let Some(origin) = asks.origins().into_iter().find(|origin| !grant.networks.contains_key(origin)) {
         return Err(Failure::new(
             Kind::NotGranted,
@@ -372,6 +377,7 @@ async fn discover(provider: &Provider, found: &Found, grant: &mut Grant) -> Outc
     }
     grant.settings = asks.settings;
     grant.routes = asks.routes;
+    grant.derived = asks.derived;
     restrict(grant);
     forge_broker::check_grant(grant)?;
     Ok(Vec::new())
