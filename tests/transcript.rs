@@ -3,7 +3,7 @@
 //! A line `$ COMMAND` is run by `sh` in the world's working directory. What follows is what it must print: `| ` begins a
 //! line of standard output, `! ` one of standard error, and `[N]` is an exit code other than 0. A line of standard output
 //! that ends without a newline is written with `¬` at its end. `#` begins a comment, `## ` one that is kept beside the
-//! command above it. What differs from run to run is written as a word: `WORLD`, `TIME`, `SHA256`, `SHORT`, `ID`.
+//! command above it. What differs from run to run is written as a word: `WORLD`, `TIME`, `SHA256`, `SHORT`, `UUID`.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -86,6 +86,12 @@ fn world_path(world: &World) -> &str {
 
 /// The word for what stands at the beginning of a text, if that differs from run to run, and its length.
 fn changing(text: &str) -> (Option<&'static str>, usize) {
+    let is_uuid = |(at, b): (usize, u8)| {
+        if matches!(at, 8 | 13 | 18 | 23) { b == b'-' } else { b.is_ascii_digit() || (b'a'..=b'f').contains(&b) }
+    };
+    if text.len() >= 36 && text.bytes().take(36).enumerate().all(is_uuid) {
+        return (Some("UUID"), 36);
+    }
     let hex = text.bytes().take_while(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(b)).count();
     let time = text.bytes().take_while(|b| b.is_ascii_digit() || b"-:.TZ".contains(b)).count();
     let is_time = time >= 20 && text.as_bytes()[10] == b'T' && text.as_bytes()[time - 1] == b'Z';

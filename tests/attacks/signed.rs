@@ -3,7 +3,7 @@
 use forge_tests::component::{attacker, pack};
 use forge_tests::outcome::Outcome;
 use forge_tests::servers::moto::{ACCOUNT, Moto, REGION};
-use forge_tests::world::World;
+use forge_tests::world::{World, root};
 
 use super::Ask;
 
@@ -233,4 +233,45 @@ fn a_key_goes_to_another_origin_only_when_a_person_says_so() {
     // And then it is told for what to sign.
     scene.add(&[READ], "app/none", "aws-sigv4", []).exits(2).stderr_has("`region=…`");
     scene.add(&[READ], "app/none", &scene.credential(""), []).succeeds();
+}
+
+/// The settings and the routes that the plugin of AWS asks for.
+fn shipped() -> String {
+    let text = std::fs::read_to_string(root().join("plugins/aws/plugin.toml")).unwrap();
+    let settings = text.split_once("[[setting]]").unwrap().1.split_once("[credential]").unwrap().0;
+    let routes = text.split_once("[[route]]").unwrap().1;
+    format!("[[setting]]{settings}\n[[route]]{routes}")
+}
+
+#[test]
+fn what_the_plugin_of_aws_asks_for_lets_out_no_attack() {
+    let scene = Scene::empty();
+    let ask = Ask { routes: shipped(), ..Ask::new() }.credential("aws-sigv4");
+    scene.world.install(&pack(&attacker(), &ask.manifest())).succeeds();
+    let foreign = scene.arn.replace(ACCOUNT, "999999999999");
+    let run = scene.world.command(["provider", "add", "evil", "--plugin", "attacker", "--yes"]);
+    let granted = format!("path={}", scene.world.path("granted").display());
+    let (origin, endpoint) = (scene.moto.origin(), format!("endpoint={}", scene.moto.origin()));
+    let run =
+        run.and(["--set", &format!("origin={origin}"), "--set", &endpoint, "--set", "prefix=app/", "--set", &granted]);
+    let run = run.and(["--set", &format!("region={REGION}"), "--set", &format!("target={foreign}")]);
+    let run = run.and(["--credential", &scene.credential(""), "--credential-audience", origin]);
+    run.run().succeeds();
+    scene.reads("honest").succeeds().stdout_has("canary of app/db");
+    let before = scene.moto.log().matches("POST / ").count();
+    for (way, words) in [
+        ("other-secret", "`SecretId`"),
+        ("aimed", "`SecretId`"),
+        ("other-action", "removing"),
+        ("foreign-key", "`KmsKeyId`"),
+        ("replica", "`AddReplicaRegions"),
+        ("policy", "`x-amz-target`"),
+        ("mint", "content-type"),
+    ] {
+        let reference = format!("store://evil/signed/{way}");
+        let write = scene.world.command(["-v", "secret", "set", &reference]).input("x").run();
+        write.exits(8).stdout_is("").stderr_has(words);
+        scene.reads(way).exits(8).stdout_is("");
+    }
+    assert_eq!(scene.moto.log().matches("POST / ").count(), before, "nothing of it reached the server");
 }

@@ -2,6 +2,7 @@
 
 mod abilities;
 mod audit;
+mod aws;
 mod bad_backend;
 mod bad_input;
 mod contract;
@@ -29,6 +30,7 @@ mod text_crash;
 mod transcripts;
 
 use forge_tests::outcome::Outcome;
+use forge_tests::servers::moto::{Moto, REGION};
 use forge_tests::servers::openbao::{OpenBao, ROOT};
 use forge_tests::world::World;
 
@@ -46,6 +48,22 @@ fn add_vault<const N: usize>(world: &World, server: &OpenBao, more: [&str; N]) -
 /// A world whose `TOKEN` is the server's root token.
 fn root_world() -> World {
     World::new().with("TOKEN", ROOT)
+}
+
+/// The provider `aws` of a server that plays AWS, with the key of the environment and these further arguments.
+#[track_caller]
+fn add_aws<const N: usize>(world: &World, moto: &Moto, more: [&str; N]) -> Outcome {
+    let origin = moto.origin();
+    let run = world.command(["provider", "add", "aws", "--plugin", "aws", "--yes"]).and(more);
+    let run = run.and(["--set", &format!("region={REGION}"), "--set", &format!("endpoint={origin}")]);
+    let credential = format!("aws-sigv4,region={REGION},service=secretsmanager,login-endpoint={origin}");
+    run.and(["--credential", &credential, "--credential-audience", origin]).run()
+}
+
+/// A world with the key of a server's user.
+fn aws_world(moto: &Moto) -> World {
+    let world = World::new().with("AWS_ACCESS_KEY_ID", &moto.access_key_id);
+    world.with("AWS_SECRET_ACCESS_KEY", &moto.secret_access_key)
 }
 
 /// Writes a value.

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use forge_tests::component;
 use forge_tests::outcome::contains;
+use forge_tests::servers::moto::Moto;
 use forge_tests::servers::openbao::OpenBao;
 use forge_tests::transcript::{Step, replay};
-use forge_tests::world::root;
+use forge_tests::world::{World, root};
 
-use super::root_world;
+use super::{aws_world, root_world};
 
 /// What every secret of the transcripts holds. It is printed where it was asked for, and nowhere else.
 const CANARY: &str = "hunter2";
@@ -26,12 +27,18 @@ fn folder() -> PathBuf {
 fn plays(name: &str) -> Vec<Step> {
     let server = OpenBao::start();
     server.mount("one", 1);
-    let world = root_world().with("BAO", server.address());
+    plays_in(root_world(), name, ("BAO", server.address()))
+}
+
+/// The same in this world, with the address of a server as a variable.
+#[track_caller]
+fn plays_in(world: World, name: &str, (server, address): (&str, &str)) -> Vec<Step> {
+    let world = world.with(server, address);
     let file = folder().join(format!("{name}.txt"));
     std::fs::write(world.path("work/attacker.wasm"), component::attacker()).unwrap();
     let (played, steps) = replay(&world, &file);
     // The server's port is another one each time.
-    let played = played.replace(server.address(), "BAO");
+    let played = played.replace(address, server);
     if forge_tests::world::variable("FORGE_TRANSCRIPTS").is_some_and(|value| value == "write") {
         std::fs::write(&file, &played).unwrap();
     }
@@ -65,6 +72,12 @@ fn secrets_of_a_server() {
 }
 
 #[test]
+fn secrets_of_aws() {
+    let moto = Moto::start(&["secretsmanager:*", "sts:*"]);
+    plays_in(aws_world(&moto), "aws", ("AWS", moto.origin()));
+}
+
+#[test]
 fn plugins_and_providers() {
     plays("plugin");
 }
@@ -80,7 +93,7 @@ fn help_of_everything() {
 }
 
 /// Every command that the program has, as its help texts list them.
-fn commands(world: &forge_tests::world::World, above: &[String]) -> Vec<String> {
+fn commands(world: &World, above: &[String]) -> Vec<String> {
     let mut words = above.to_vec();
     words.push("--help".to_owned());
     let help = world.words(&words).text().to_owned();

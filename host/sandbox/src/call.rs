@@ -124,7 +124,7 @@ impl Names<'_> {
         let what = match (kind, last, status) {
             (Kind::PluginFault, ..) => format!("plugin `{plugin}` failed"),
             // What was refused before anything was sent is the plugin's own rule.
-            (_, Some(record), Some(status)) if is_answer(kind) => {
+            (_, Some(record), Some(status)) if is_answer(kind, status) => {
                 format!("{}: `{plugin}` answered {status} ({})", sentence(kind), record.origin)
             }
             _ => sentence(kind).to_owned(),
@@ -135,8 +135,10 @@ impl Names<'_> {
     }
 }
 
-fn is_answer(kind: Kind) -> bool {
-    !matches!(kind, Kind::Unsupported)
+/// Whether the backend's last answer is what the plugin complains about: an answer of success is so only where it could not
+/// be understood, and else what it told was weighed by the plugin.
+fn is_answer(kind: Kind, status: u16) -> bool {
+    !matches!(kind, Kind::Unsupported) && (kind == Kind::Upstream || !(200..300).contains(&status))
 }
 
 fn sentence(kind: Kind) -> &'static str {

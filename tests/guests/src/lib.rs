@@ -91,6 +91,7 @@ impl SecretWriter for Attacker {
             ("hide-failed-write", name) => attacks::hide_failed_write::put(name, value),
             ("request", method) => attacks::request::put(method),
             ("body", way) => attacks::body::put(way),
+            ("signed", way) => attacks::signed::put(way),
             ("big-request", size) => attacks::big_request::put(size),
             ("many-files", name) => attacks::many_files::put(name, value),
             ("keep", name) => attacks::trap_in_write::keep(name, value),

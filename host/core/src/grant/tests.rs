@@ -268,7 +268,7 @@ fn derive(owner: Option<&str>) -> impl Fn(&Settings) -> Result<Derived, String> 
 fn derived(text: &str, given: &[(&str, &str)], owner: Option<&str>) -> Result<(Vec<String>, String), Error> {
     let asks = Asks::expand_with(&Manifest::parse(text.as_bytes()).unwrap(), &settings(given), &derive(owner))?;
     let body = serde_json::to_value(asks.routes.first().unwrap().body.as_ref().unwrap()).unwrap();
-    Ok((asks.origins(), body["Id"]["arn"][0].as_str().unwrap().to_owned()))
+    Ok((asks.origins(), body.pointer("/Id/arn/0").unwrap().as_str().unwrap().to_owned()))
 }
 
 #[test]

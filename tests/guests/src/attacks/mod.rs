@@ -32,7 +32,7 @@ mod recursion;
 mod redirect_follow;
 pub(crate) mod request;
 mod search_memory;
-mod signed;
+pub(crate) mod signed;
 mod spin;
 mod token_mint;
 pub(crate) mod trap_in_write;
