@@ -129,6 +129,26 @@ answer(sorted(label for labels in known["VersionIdsToStages"].values() for label
 }
 
 #[test]
+fn writers_at_the_same_time_lose_nothing_of_each_other() {
+    let moto = Moto::start(&ALL);
+    let world = added(&moto);
+    set(&world, "store://aws/app/db", "{}").succeeds();
+    let write = |field: String| {
+        // Who loses again and again says so; a person or a script then tries anew.
+        let tries =
+            (0..10).any(|_| set(&world, &format!("store://aws/app/db#{field}"), field.as_str()).code == Some(0));
+        assert!(tries, "{field}");
+    };
+    std::thread::scope(|scope| {
+        for writer in ["a", "b", "c"] {
+            scope.spawn(move || (0..4).for_each(|number| write(format!("{writer}{number}"))));
+        }
+    });
+    let object: serde_json::Value = serde_json::from_str(&get(&world, "store://aws/app/db").succeeds().text()).unwrap();
+    assert_eq!(object.as_object().unwrap().len(), 12, "{object}");
+}
+
+#[test]
 fn a_long_listing_is_whole_and_costs_one_request_for_a_hundred_names() {
     let moto = Moto::start(&ALL);
     let world = added(&moto);

@@ -220,7 +220,8 @@ impl Call {
                 body: &parsed.body,
             };
             let outcome = self.egress.transport.exchange(outgoing, &limits).await;
-            match self.egress.retries.pause(attempts, &outcome, limits.deadline) {
+            let is_throttled = outcome.as_ref().is_ok_and(|answer| self.egress.credential.is_throttled(answer));
+            match self.egress.retries.pause(attempts, &outcome, is_throttled, limits.deadline) {
                 Some(pause) if route.idempotent => tokio::time::sleep(pause).await,
                 _ => return outcome.map_err(|failure| Stop::Failed(parsed.origin.clone(), failure)),
             }

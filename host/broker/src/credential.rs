@@ -148,6 +148,11 @@ pub(crate) trait Credential: Send + Sync {
         matches!(answer.status, 401 | 403)
     }
 
+    /// Whether an answer says that its server is asked too often, where its backend has other words for that than 429.
+    fn is_throttled(&self, _answer: &Answer) -> bool {
+        false
+    }
+
     /// After such an answer: another injection if the used one has expired and there is a newer one, else `None`.
     async fn renew(
         &self,

@@ -29,16 +29,18 @@ impl Default for Retries {
 impl Retries {
     /// How long to wait before attempt number `attempts + 1`; `None` when this outcome is the last one.
     ///
+    /// `is_throttled` is true for an answer that says so in its backend's own words.
     /// A server's `Retry-After` counts where it is longer; when it does not fit into what is left of the call's time,
     /// the answer goes to the guest as it is.
     pub(crate) fn pause(
         &self,
         attempts: u32,
         outcome: &Result<Answer, Failure>,
+        is_throttled: bool,
         deadline: Instant,
     ) -> Option<Duration> {
         let asked = match outcome {
-            Ok(answer) if matches!(answer.status, 429 | 500 | 502 | 503 | 504) => {
+            Ok(answer) if is_throttled || matches!(answer.status, 429 | 500 | 502 | 503 | 504) => {
                 retry_after(&answer.headers, Timestamp::now())
             }
             Err(Failure::Unreachable(cause) | Failure::Broken(cause)) if cause.may_pass() => None,
@@ -91,7 +93,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_that_will_not_change_is_not_asked_for_again() {
         for status in [200, 204, 301, 400, 401, 403, 404, 409, 412, 501] {
-            assert_eq!(Retries::default().pause(1, &answer(status, None), soon()), None, "{status}");
+            assert_eq!(Retries::default().pause(1, &answer(status, None), false, soon()), None, "{status}");
         }
         for failure in [
             Failure::Timeout,
@@ -99,24 +101,24 @@ mod tests {
             Failure::Untrusted(Cause::Expired),
             Failure::Unreachable(Cause::NotTls),
         ] {
-            assert_eq!(Retries::default().pause(1, &Err(failure), soon()), None);
+            assert_eq!(Retries::default().pause(1, &Err(failure), false, soon()), None);
         }
     }
 
     #[tokio::test]
     async fn there_are_three_attempts_in_all() {
         for outcome in [answer(503, None), answer(429, None), Err(Failure::Unreachable(Cause::Refused))] {
-            assert!(Retries::default().pause(1, &outcome, soon()).is_some());
-            assert!(Retries::default().pause(2, &outcome, soon()).is_some());
-            assert!(Retries::default().pause(3, &outcome, soon()).is_none());
+            assert!(Retries::default().pause(1, &outcome, false, soon()).is_some());
+            assert!(Retries::default().pause(2, &outcome, false, soon()).is_some());
+            assert!(Retries::default().pause(3, &outcome, false, soon()).is_none());
         }
     }
 
     #[tokio::test]
     async fn a_server_that_says_when_is_believed_within_the_calls_time() {
-        let pause = Retries::default().pause(1, &answer(429, Some("4")), soon());
+        let pause = Retries::default().pause(1, &answer(429, Some("4")), false, soon());
         assert_eq!(pause, Some(Duration::from_secs(4)));
-        assert_eq!(Retries::default().pause(1, &answer(429, Some("3600")), soon()), None);
+        assert_eq!(Retries::default().pause(1, &answer(429, Some("3600")), false, soon()), None);
     }
 
     #[test]

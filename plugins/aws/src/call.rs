@@ -70,7 +70,15 @@ fn refusal(response: &Response) -> Error {
     }
     let error = response.error();
     let typed = || serde_json::from_slice::<Typed>(response.body()).ok().map(|typed| typed.code);
-    let Some(text) = response.header("x-amzn-errortype").map(str::to_owned).or_else(typed) else { return error };
+    let Some(text) = response.header("x-amzn-errortype").map(str::to_owned).or_else(typed) else {
+        // Who has no code is not the service: a proxy's 404 is no missing secret.
+        return match error.kind() {
+            ErrorKind::NotFound | ErrorKind::InvalidRequest | ErrorKind::Conflict => {
+                Error::upstream("the answer is an error without a code").with_status(response.status())
+            }
+            _ => error,
+        };
+    };
     // `com.amazonaws.x#Code:http://…` ("AWS JSON 1.1 protocol", operation error serialization).
     let text = text.split(':').next().unwrap_or_default();
     let text = text.rsplit('#').next().unwrap_or_default();
@@ -163,14 +171,17 @@ pub(crate) mod tests {
             ),
             (r#"{"__type":"ThrottlingException:http://x/"}"#, ErrorKind::RateLimited, Some("ThrottlingException")),
             (r#"{"__type":"hunter2","message":"ResourceNotFoundException"}"#, ErrorKind::InvalidRequest, None),
-            ("<Code>ResourceNotFoundException</Code>", ErrorKind::InvalidRequest, None),
-            ("", ErrorKind::InvalidRequest, None),
+            ("<Code>ResourceNotFoundException</Code>", ErrorKind::Upstream, None),
+            ("", ErrorKind::Upstream, None),
         ] {
             let error = error(400, body);
             assert_eq!((error.kind(), error.code(), error.status()), (kind, code, Some(400)), "{body}");
             assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
         }
-        assert_eq!(error(503, "").kind(), ErrorKind::Unavailable);
+        let statuses = [(403, ErrorKind::AccessDenied), (404, ErrorKind::Upstream), (503, ErrorKind::Unavailable)];
+        for (status, kind) in statuses {
+            assert_eq!(error(status, "").kind(), kind, "{status}");
+        }
         let named = [("x-amzn-ErrorType", "AccessDeniedException")];
         host().answer_with("POST", URL, 400, &named, "").install();
         assert_eq!(ask("GetSecretValue", &()).unwrap_err().kind(), ErrorKind::AccessDenied);

@@ -162,6 +162,11 @@ impl Credential for Sigv4 {
         Refusal::of(answer).is_some()
     }
 
+    /// And 400 to one that came too often.
+    fn is_throttled(&self, answer: &Answer) -> bool {
+        refusal::is_throttled(answer)
+    }
+
     async fn renew(
         &self,
         request: &Parsed,

@@ -107,6 +107,22 @@ async fn a_refused_signature_is_told_as_what_it_is() {
 }
 
 #[tokio::test]
+async fn a_request_that_came_too_often_is_sent_again_and_finishes() {
+    for (is_idempotent, count, status) in [(true, 3, 200), (false, 1, 400)] {
+        let server = Server::start(|_, number| match number {
+            0 | 1 => refused("ThrottlingException", &[]),
+            _ => answer(200, &[], "ok"),
+        })
+        .await;
+        let mut grant = grant(&server.origin);
+        grant.routes.iter_mut().for_each(|route| route.idempotent = is_idempotent);
+        let call = Egress::open(&grant, &options_of(known())).unwrap().call();
+        assert_eq!(call.send(read(&server.origin)).await.unwrap().status, status);
+        assert_eq!((server.seen().len(), call.verdict()), (count, None));
+    }
+}
+
+#[tokio::test]
 async fn a_request_that_is_merely_denied_says_nothing_about_the_key() {
     let server = Server::start(|_, _| refused("AccessDeniedException", &[])).await;
     let egress = Egress::open(&grant(&server.origin), &options_of(known())).unwrap();

@@ -64,6 +64,21 @@ impl Refusal {
     }
 }
 
+/// Whether an answer says that the account asks too often; nothing was done then ("AWS SDKs and Tools Reference Guide, Retry
+/// behavior", throttling errors).
+pub(super) fn is_throttled(answer: &Answer) -> bool {
+    const CODES: [&str; 7] = [
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestLimitExceeded",
+        "TooManyRequestsException",
+    ];
+    (400..500).contains(&answer.status) && code(answer).is_some_and(|code| CODES.contains(&code.as_str()))
+}
+
 /// The code of an error: a header's, a JSON object's `__type`, or an XML answer's `Code`.
 fn code(answer: &Answer) -> Option<String> {
     #[derive(serde::Deserialize)]
