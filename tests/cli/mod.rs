@@ -3,6 +3,7 @@
 mod abilities;
 mod audit;
 mod aws;
+mod aws_parameters;
 mod bad_backend;
 mod bad_input;
 mod contract;
@@ -56,7 +57,9 @@ fn add_aws<const N: usize>(world: &World, moto: &Moto, more: [&str; N]) -> Outco
     let origin = moto.origin();
     let run = world.command(["provider", "add", "aws", "--plugin", "aws", "--yes"]).and(more);
     let run = run.and(["--set", &format!("region={REGION}"), "--set", &format!("endpoint={origin}")]);
-    let credential = format!("aws-sigv4,region={REGION},service=secretsmanager,login-endpoint={origin}");
+    // What a signature is for is the host's to know, and told where no name of AWS' own tells it.
+    let service = if more.contains(&"service=ssm") { "ssm" } else { "secretsmanager" };
+    let credential = format!("aws-sigv4,region={REGION},service={service},login-endpoint={origin}");
     run.and(["--credential", &credential, "--credential-audience", origin]).run()
 }
 

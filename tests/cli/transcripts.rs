@@ -73,7 +73,7 @@ fn secrets_of_a_server() {
 
 #[test]
 fn secrets_of_aws() {
-    let moto = Moto::start(&["secretsmanager:*", "sts:*"]);
+    let moto = Moto::start(&["secretsmanager:*", "ssm:*", "sts:*"]);
     plays_in(aws_world(&moto), "aws", ("AWS", moto.origin()));
 }
 

@@ -16,8 +16,9 @@ pub(crate) const WRONG_STATE: &str = "InvalidRequestException";
 /// A parameter can't be, such as a version that doesn't have the label that is taken from it.
 pub(crate) const WRONG_PARAMETER: &str = "InvalidParameterException";
 
-/// What each error means ("AWS Secrets Manager API Reference", errors of its actions and "Common Errors").
-const CODES: [(&str, ErrorKind, &str); 24] = [
+/// What each error means ("AWS Secrets Manager API Reference" and "AWS Systems Manager API Reference", errors of the actions
+/// and "Common Errors").
+const CODES: [(&str, ErrorKind, &str); 40] = [
     (NOT_FOUND, ErrorKind::NotFound, "there is no such secret or version"),
     (EXISTS, ErrorKind::Conflict, "there is a secret of this name"),
     (WRONG_STATE, ErrorKind::WrongState, "the secret is deleted, or another service manages it"),
@@ -42,17 +43,50 @@ const CODES: [(&str, ErrorKind, &str); 24] = [
     ("InternalServiceError", ErrorKind::Unavailable, "the service failed"),
     ("InternalFailure", ErrorKind::Unavailable, "the service failed"),
     ("ServiceUnavailableException", ErrorKind::Unavailable, "the service is not ready"),
+    ("ParameterNotFound", ErrorKind::NotFound, "there is no such parameter"),
+    ("ParameterVersionNotFound", ErrorKind::NotFound, "there is no such version of the parameter"),
+    ("ParameterAlreadyExists", ErrorKind::Conflict, "there is a parameter of this name"),
+    ("InvalidResourceId", ErrorKind::NotFound, "there is no such parameter"),
+    ("InvalidKeyId", ErrorKind::AccessDenied, "the service can't use the KMS key"),
+    ("TooManyUpdates", ErrorKind::RateLimited, "somebody else changes the parameter at this moment"),
+    ("InternalServerError", ErrorKind::Unavailable, "the service failed"),
+    (
+        "HierarchyTypeMismatchException",
+        ErrorKind::InvalidRequest,
+        "the parameter is of another type, which can't change",
+    ),
+    ("HierarchyLevelLimitExceededException", ErrorKind::InvalidRequest, "a parameter has at most 15 segments"),
+    ("ParameterPatternMismatchException", ErrorKind::InvalidRequest, "the value is not of the parameter's own pattern"),
+    ("UnsupportedParameterType", ErrorKind::InvalidRequest, "the service does not take this type"),
+    ("ParameterLimitExceeded", ErrorKind::InvalidRequest, "a quota of the service is used up"),
+    (
+        "ParameterMaxVersionLimitExceeded",
+        ErrorKind::InvalidRequest,
+        "its oldest version has a label and can't give way",
+    ),
+    ("TooManyTagsError", ErrorKind::InvalidRequest, "a quota of the service is used up"),
+    ("InvalidNextToken", ErrorKind::InvalidRequest, "the cursor is none of this listing's"),
+    ("InvalidFilterValue", ErrorKind::InvalidRequest, "the service does not take what was asked"),
 ];
 
-/// Asks for one action; answers the answer of success.
+/// Asks for one action of Secrets Manager; answers the answer of success.
 ///
 /// # Errors
 ///
 /// What the host refused, and what the service answered, with its code where that is a known one.
 pub(crate) fn ask(action: &str, body: &impl Serialize) -> Result<Response, Error> {
+    ask_for(&format!("secretsmanager.{action}"), body)
+}
+
+/// Asks for a target: an action with the name of its service before it.
+///
+/// # Errors
+///
+/// As [`ask`].
+pub(crate) fn ask_for(target: &str, body: &impl Serialize) -> Result<Response, Error> {
     let body = serde_json::to_vec(body).map_err(|_| Error::internal("a request can't be written as JSON"))?;
     let request = http::post(format!("{}/", settings::required("endpoint")?));
-    let response = request.header("x-amz-target", format!("secretsmanager.{action}")).body(JSON, body).send()?;
+    let response = request.header("x-amz-target", target).body(JSON, body).send()?;
     if (200..300).contains(&response.status()) { Ok(response) } else { Err(refusal(&response)) }
 }
 
@@ -113,6 +147,8 @@ pub(crate) mod tests {
             ("prefix", ""),
             ("kms-key", "alias/aws/secretsmanager"),
             ("recovery-days", "30"),
+            ("service", "secretsmanager"),
+            ("parameter-type", "SecureString"),
         ];
         settings.into_iter().fold(fake::Host::new(), |host, (name, value)| host.setting(name, value))
     }
@@ -133,8 +169,8 @@ pub(crate) mod tests {
     pub(crate) fn asked() -> Vec<(String, serde_json::Value)> {
         let one = |request: &http::Request| {
             let target = request.headers().iter().find(|(name, _)| name == "x-amz-target").unwrap();
-            let action = target.1.strip_prefix("secretsmanager.").unwrap().to_owned();
-            (action, serde_json::from_slice(request.body_bytes()).unwrap())
+            let action = target.1.strip_prefix("secretsmanager.").unwrap_or(&target.1);
+            (action.to_owned(), serde_json::from_slice(request.body_bytes()).unwrap())
         };
         fake::requests().iter().map(one).collect()
     }

@@ -1,4 +1,4 @@
-//! AWS Secrets Manager (AWS Secrets Manager API Reference, version 2017-10-17).
+//! AWS Secrets Manager (AWS Secrets Manager API Reference, version 2017-10-17), and the parameters of Systems Manager.
 //!
 //! The signature is the host's: no request names a key, and the account and the partition are those of the grant.
 
@@ -9,6 +9,7 @@ mod describe;
 mod history;
 mod listing;
 mod name;
+mod parameter;
 mod read;
 mod removal;
 mod tags;
@@ -19,7 +20,7 @@ use forge_sdk::{
     SecretVersion, SecretWriter, VersionPage, VersionState, secret,
 };
 
-/// The plugin: the secrets of one account in one region.
+/// The plugin: the secrets, or the parameters, of one account in one region.
 #[derive(Debug)]
 pub struct Aws;
 
@@ -31,53 +32,69 @@ forge_sdk::plugin! {
 
 impl SecretProvider for Aws {
     fn get(path: &str, version: Option<&str>) -> Result<Option<Secret>, Error> {
-        read::secret(path, version)
+        if parameter::is_meant()? { parameter::read::secret(path, version) } else { read::secret(path, version) }
     }
 
     fn check() -> Result<Attributes, Error> {
-        listing::check()?;
+        if parameter::is_meant()? { parameter::listing::check() } else { listing::check() }?;
         Ok(Attributes::new())
     }
 }
 
 impl SecretMetadata for Aws {
     fn describe(path: &str) -> Result<Option<Entry>, Error> {
-        describe::entry(path)
+        if parameter::is_meant()? { parameter::read::entry(path) } else { describe::entry(path) }
     }
 
     fn list(prefix: Option<&str>, cursor: Option<&str>, limit: u32) -> Result<Page, Error> {
-        listing::page(prefix, cursor, limit)
+        if parameter::is_meant()? {
+            parameter::listing::page(prefix, cursor, limit)
+        } else {
+            listing::page(prefix, cursor, limit)
+        }
     }
 }
 
 impl SecretWriter for Aws {
     fn put(path: &str, value: &[u8], options: &PutOptions) -> Result<SecretVersion, Error> {
-        write::put(path, value, options)
+        if parameter::is_meant()? {
+            parameter::write::put(path, value, options)
+        } else {
+            write::put(path, value, options)
+        }
     }
 }
 
 impl SecretRemoval for Aws {
     fn delete(path: &str, options: &Attributes) -> Result<bool, Error> {
         secret::no_attributes(options)?;
-        removal::delete(path)
+        if parameter::is_meant()? { parameter::removal::delete(path) } else { removal::delete(path) }
     }
 
     fn recover(path: &str) -> Result<(), Error> {
-        removal::recover(path)
+        if parameter::is_meant()? { Err(parameter::removal::unsupported()) } else { removal::recover(path) }
     }
 
     fn purge(path: &str) -> Result<bool, Error> {
-        removal::purge(path)
+        if parameter::is_meant()? { Err(parameter::removal::unsupported()) } else { removal::purge(path) }
     }
 }
 
 impl SecretHistory for Aws {
     fn versions(path: &str, cursor: Option<&str>, limit: u32) -> Result<VersionPage, Error> {
-        history::versions(path, cursor, limit)
+        if parameter::is_meant()? {
+            parameter::history::versions(path, cursor, limit)
+        } else {
+            history::versions(path, cursor, limit)
+        }
     }
 
     fn restore(path: &str, version: &str) -> Result<SecretVersion, Error> {
-        history::restore(path, version)
+        if parameter::is_meant()? {
+            parameter::history::restore(path, version)
+        } else {
+            history::restore(path, version)
+        }
     }
 
     fn set_state(_: &str, _: &str, _: VersionState) -> Result<(), Error> {

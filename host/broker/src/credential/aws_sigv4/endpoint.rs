@@ -6,6 +6,7 @@ use url::{Host, Url};
 use super::{KIND, partition};
 use crate::Error;
 use crate::request::Parsed;
+use crate::request::json::Json;
 
 /// The domains of AWS' partitions ("AWS General Reference, Service endpoints").
 ///
@@ -120,9 +121,30 @@ pub(super) fn check_service(service: &str) -> Result<(), Error> {
 /// The rule that a request breaks whatever the grant says.
 pub(super) fn forbidden(request: &Parsed, _: usize) -> Option<&'static str> {
     of_url(&request.url).or_else(|| {
-        let target = request.headers.iter().find(|(name, _)| name == "x-amz-target");
-        target.and_then(|(_, target)| of_target(target))
+        let (_, target) = request.headers.iter().find(|(name, _)| name == "x-amz-target")?;
+        of_target(target).or_else(|| of_reference(target, request.json().ok()?))
     })
+}
+
+/// A parameter of a reserved path is a secret of another service ("AWS Systems Manager User Guide, Referencing AWS Secrets
+/// Manager secrets from Parameter Store parameters"), which no grant for parameters holds to its names.
+fn of_reference(target: &str, body: &Json) -> Option<&'static str> {
+    let Json::Object(fields) = body else { return None };
+    let is_reference = |value: &Json| match value {
+        Json::Text(text) => {
+            let name = text.to_ascii_lowercase();
+            let name = name.split_once(":parameter/").map_or(name.as_str(), |(_, name)| name);
+            name.trim().trim_start_matches('/').starts_with("aws/reference")
+        }
+        _ => false,
+    };
+    let refers = |(name, value): &(String, Json)| match (name.as_str(), value) {
+        ("Names", Json::List(values)) => values.iter().any(is_reference),
+        ("Name", value) => is_reference(value),
+        _ => false,
+    };
+    let is_meant = target.starts_with("AmazonSSM.") && fields.iter().any(refers);
+    is_meant.then_some("never reads a secret through a parameter that refers to it")
 }
 
 /// The rule that a route breaks.
@@ -218,5 +240,24 @@ mod tests {
         for service in ["sts", "iam", "", "UPPER", "a.b", "-a"] {
             assert!(check_service(service).is_err(), "{service}");
         }
+    }
+
+    #[test]
+    fn a_secret_is_not_read_through_a_parameter_that_refers_to_it() {
+        let of = |target, body: &str| of_reference(target, &Json::parse(body.as_bytes()).unwrap());
+        for body in [
+            r#"{"Name":"/aws/reference/secretsmanager/prod/db"}"#,
+            r#"{"Name":"\u002faws\/reference/secretsmanager/prod/db:AWSCURRENT"}"#,
+            r#"{"Name":"aws/Reference/secretsmanager/prod/db"}"#,
+            r#"{"Name":" //aws/reference/secretsmanager/prod/db"}"#,
+            r#"{"Name":"arn:aws:ssm:eu-central-1:1:parameter/aws/reference/secretsmanager/prod/db"}"#,
+            r#"{"Names":["/app/db","/aws/reference/secretsmanager/prod/db"]}"#,
+        ] {
+            assert!(of("AmazonSSM.GetParameter", body).is_some(), "{body}");
+        }
+        for body in [r#"{"Name":"/app/aws/reference"}"#, r#"{"Value":"/aws/reference/x","Name":"/a"}"#, "[]"] {
+            assert!(of("AmazonSSM.PutParameter", body).is_none(), "{body}");
+        }
+        assert!(of("secretsmanager.GetSecretValue", r#"{"Name":"/aws/reference/x"}"#).is_none());
     }
 }

@@ -133,6 +133,7 @@ pub(in crate::commands) async fn propose(
         .map_err(Failure::from)
         .map_err(|failure| with_settings(failure, manifest, project))?;
     let discoverable = asks.discoverable(manifest)?;
+    derived::check_routes(manifest, &asks, &discoverable)?;
     let mut origins = asks.origins();
     origins.extend(discoverable.iter().map(|(_, route)| route.origin.clone()));
     origins.sort();

@@ -1,0 +1,105 @@
+//! Parameter Store (AWS Systems Manager API Reference, version 2014-11-06): parameters of text, with numbered versions.
+
+pub(crate) mod history;
+pub(crate) mod listing;
+pub(crate) mod read;
+pub(crate) mod removal;
+pub(crate) mod write;
+
+use forge_sdk::http::Response;
+use forge_sdk::{Error, settings};
+use serde::Serialize;
+
+use crate::call;
+
+/// There is no parameter of this name.
+const NOT_FOUND: &str = "ParameterNotFound";
+/// There is no version of this number or label.
+const NO_VERSION: &str = "ParameterVersionNotFound";
+/// There is a parameter of this name.
+const EXISTS: &str = "ParameterAlreadyExists";
+/// There is nothing of this name that could have tags.
+const NO_RESOURCE: &str = "InvalidResourceId";
+
+/// The longest name, in characters: 1,011 with the 100 that the longest ARN has before it ("PutParameter", `Name`).
+const LONGEST: usize = 900;
+
+fn ask(action: &str, body: &impl Serialize) -> Result<Response, Error> {
+    call::ask_for(&format!("AmazonSSM.{action}"), body)
+}
+
+/// The name of a parameter: a path of several segments is a hierarchy, and begins with `/`; one of a single segment is the
+/// same with and without it ("PutParameter", parameter `Name`).
+///
+/// # Errors
+///
+/// `invalid-request`, saying the rule.
+fn name(path: &str) -> Result<String, Error> {
+    let fits = |character: char| character.is_ascii_alphanumeric() || "/_.-".contains(character);
+    if path.is_empty() || path.len() > LONGEST || !path.chars().all(fits) || path.split('/').count() > 15 {
+        let words = "a parameter has a name of ASCII letters, digits and `_.-`, in at most 15 segments";
+        return Err(Error::invalid_request(words));
+    }
+    Ok(if path.contains('/') { format!("/{path}") } else { path.to_owned() })
+}
+
+/// The path of a parameter, as a reference names it.
+fn path(name: &str) -> &str {
+    name.strip_prefix('/').unwrap_or(name)
+}
+
+/// A version by its number or by a label on it ("LabelParameterVersion").
+///
+/// # Errors
+///
+/// `invalid-request` for a text that can be neither.
+fn version(version: &str) -> Result<&str, Error> {
+    let fits = |character: char| character.is_ascii_alphanumeric() || "_.-".contains(character);
+    if !(1..=100).contains(&version.len()) || !version.chars().all(fits) {
+        return Err(Error::invalid_request("a version is a number, or a label of letters, digits and `_.-`"));
+    }
+    Ok(version)
+}
+
+/// Whether parameters are meant, and not secrets.
+///
+/// # Errors
+///
+/// `invalid-request` for a service that is neither.
+pub(crate) fn is_meant() -> Result<bool, Error> {
+    match settings::required("service")?.as_str() {
+        "secretsmanager" => Ok(false),
+        "ssm" => Ok(true),
+        _ => Err(Error::invalid_request("the setting `service` is `secretsmanager` or `ssm`")),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use forge_sdk::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn a_path_of_several_segments_is_a_hierarchy() {
+        assert_eq!(name("app/db").unwrap(), "/app/db");
+        assert_eq!(name("db").unwrap(), "db");
+        for known in ["/app/db", "db", "/db"] {
+            assert_eq!(name(path(known)).unwrap().trim_start_matches('/'), known.trim_start_matches('/'));
+        }
+        let deep = "a/".repeat(15) + "a";
+        for odd in ["", "a b", "caf\u{e9}", "a:1", "a+b", "arn:aws:ssm:x", &deep, &"a".repeat(901)] {
+            assert_eq!(name(odd).unwrap_err().kind(), ErrorKind::InvalidRequest, "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_version_can_not_bring_another_selector() {
+        assert_eq!(version("12").unwrap(), "12");
+        assert_eq!(version("prod.1").unwrap(), "prod.1");
+        for odd in ["", "1:2", "a b", &"1".repeat(101)] {
+            assert_eq!(version(odd).unwrap_err().kind(), ErrorKind::InvalidRequest, "{odd}");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Listing parameters without their values ("AWS Systems Manager API Reference, DescribeParameters").
+
+use forge_sdk::{Entry, Error, ErrorKind, Page, SecretVersion, log, settings};
+use serde::{Deserialize, Serialize};
+
+use super::ask;
+use crate::call;
+
+/// The most parameters of one page ("DescribeParameters", parameter `MaxResults`).
+const PAGE: u32 = 50;
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Describe<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameter_filters: Option<[Filter; 1]>,
+    max_results: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_token: Option<&'a str>,
+}
+
+/// Names, of which any may be meant ("ParameterStringFilter").
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Filter {
+    key: &'static str,
+    option: &'static str,
+    values: Vec<String>,
+}
+
+impl Filter {
+    /// The parameter of exactly this name.
+    pub(super) fn equal(name: &str) -> Option<Self> {
+        Some(Self { key: "Name", option: "Equals", values: vec![name.to_owned()] })
+    }
+
+    /// Those whose paths begin so; one of a single segment has no `/` before it.
+    fn beginning(text: &str) -> Option<Self> {
+        let mut values = vec![format!("/{text}")];
+        if !text.contains('/') {
+            values.push(text.to_owned());
+        }
+        (!text.is_empty()).then_some(Self { key: "Name", option: "BeginsWith", values })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Listed {
+    pub(super) parameters: Vec<Known>,
+    next_token: Option<String>,
+}
+
+/// A parameter without its value.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Known {
+    pub(super) name: String,
+    pub(super) version: Option<u64>,
+    r#type: Option<String>,
+    description: Option<String>,
+    key_id: Option<String>,
+    tier: Option<String>,
+    last_modified_date: Option<f64>,
+}
+
+impl Known {
+    /// The parameter in the words of the contract.
+    pub(super) fn entry(self, path: String) -> Entry {
+        let changed_at = call::time(self.last_modified_date);
+        let version = self
+            .version
+            .map(|number| SecretVersion { created_at: changed_at, ..SecretVersion::new(number.to_string(), true) });
+        let attributes = [
+            ("type", self.r#type),
+            ("description", self.description.filter(|text| !text.is_empty())),
+            ("kms-key", self.key_id),
+            ("tier", self.tier),
+            ("changed-at", changed_at.map(|time| time.to_string())),
+        ];
+        let attributes = attributes.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+        Entry { version, attributes, ..Entry::new(path) }
+    }
+}
+
+/// One page of what the filter allows.
+///
+/// # Errors
+///
+/// What the service said.
+pub(super) fn send(filter: Option<Filter>, cursor: Option<&str>, limit: u32) -> Result<Listed, Error> {
+    let body = Describe {
+        parameter_filters: filter.map(|filter| [filter]),
+        max_results: limit.clamp(1, PAGE),
+        next_token: cursor,
+    };
+    ask("DescribeParameters", &body)?.json("a list of parameters")
+}
+
+/// Proves that settings and key work, as for secrets.
+///
+/// # Errors
+///
+/// What is wrong with the settings or the key.
+pub(crate) fn check() -> Result<(), Error> {
+    match send(Filter::beginning(&settings::get("prefix").unwrap_or_default()), None, 1) {
+        Err(error) if error.kind() == ErrorKind::AccessDenied => {
+            log::warn("the key may not list parameters, so this proves only that the service accepts it");
+            Ok(())
+        }
+        answer => answer.map(drop),
+    }
+}
+
+/// One page of the parameters at or below a prefix of whole segments.
+///
+/// # Errors
+///
+/// `invalid-request` for a cursor that is none of the service's, and what it said.
+pub(crate) fn page(prefix: Option<&str>, cursor: Option<&str>, limit: u32) -> Result<Page, Error> {
+    let (granted, wanted) = (settings::get("prefix").unwrap_or_default(), prefix.unwrap_or_default());
+    let beginning = match (wanted.starts_with(&granted), granted.starts_with(wanted)) {
+        (true, _) => wanted,
+        (_, true) => &granted,
+        _ => return Ok(Page::default()),
+    };
+    // What can't stand in a name is in none, and the service would refuse the filter.
+    if !beginning.chars().all(|c| c.is_ascii_alphanumeric() || "/_.-".contains(c)) {
+        return Ok(Page::default());
+    }
+    let listed = send(Filter::beginning(beginning), cursor, limit)?;
+    let is_below = |path: &str| {
+        let rest = path.strip_prefix(wanted);
+        path.starts_with(&granted)
+            && rest.is_some_and(|rest| wanted.is_empty() || rest.is_empty() || rest.starts_with('/'))
+    };
+    let named = |known: Known| (super::path(&known.name).to_owned(), known);
+    let entries = listed.parameters.into_iter().map(named).filter(|(path, _)| is_below(path));
+    let entries = entries.map(|(path, known)| known.entry(path)).collect();
+    Ok(Page { entries, next: listed.next_token.filter(|next| !next.is_empty()) })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::call::tests::{answering, asked};
+
+    const LISTED: &str = r#"{"Parameters":[{"Name":"/app/db","Version":1},{"Name":"app"},{"Name":"apple"},{"Name":"/apple/x"}],"NextToken":"n"}"#;
+
+    fn paths(page: &Page) -> Vec<&str> {
+        page.entries.iter().map(|entry| entry.path.as_str()).collect()
+    }
+
+    #[test]
+    fn a_page_has_the_paths_of_whole_segments_and_the_services_cursor() {
+        answering(&[(200, LISTED)]).install();
+        let page = page(Some("app"), Some("there"), 1000).unwrap();
+        assert_eq!((paths(&page), page.next.as_deref()), (vec!["app/db", "app"], Some("n")));
+        let filter = json!([{ "Key": "Name", "Option": "BeginsWith", "Values": ["/app", "app"] }]);
+        let expected = json!({ "ParameterFilters": filter, "MaxResults": 50, "NextToken": "there" });
+        assert_eq!(asked(), [("AmazonSSM.DescribeParameters".to_owned(), expected)]);
+        answering(&[(200, LISTED)]).install();
+        assert_eq!(paths(&super::page(None, None, 10).unwrap()).len(), 4);
+        assert_eq!(asked()[0].1, json!({ "MaxResults": 10 }));
+    }
+
+    #[test]
+    fn a_granted_prefix_bounds_what_is_asked_for() {
+        let granted = |prefix: Option<&str>| {
+            answering(&[(200, LISTED)]).setting("prefix", "app/").install();
+            let page = page(prefix, None, 10).unwrap();
+            (paths(&page).join(" "), asked().first().map(|(_, body)| body["ParameterFilters"][0]["Values"].clone()))
+        };
+        assert_eq!(granted(None), ("app/db".to_owned(), Some(json!(["/app/"]))));
+        assert_eq!(granted(Some("app")), ("app/db".to_owned(), Some(json!(["/app/"]))));
+        assert_eq!(granted(Some("app/x")), (String::new(), Some(json!(["/app/x"]))));
+        assert_eq!(granted(Some("other")), (String::new(), None));
+        assert_eq!(granted(Some("app/\u{e9}")), (String::new(), None));
+    }
+}
