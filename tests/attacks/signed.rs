@@ -17,7 +17,7 @@ body = { Name = { name = "app/**", required = true }, SecretString = "any", Clie
 const READ_ANY: &str = r#"headers = { x-amz-target = ["secretsmanager.GetSecretValue", "secretsmanager.DeleteSecret"] }
 body = { SecretId = { name = ["app/**", "prod/**"], arn = "arn:aws:secretsmanager:eu-central-1:999999999999:secret:**" }, ForceDeleteWithoutRecovery = "boolean" }"#;
 const CREATE_ANY: &str = r#"headers = { x-amz-target = ["secretsmanager.CreateSecret"] }
-body = { Name = { name = "app/**" }, SecretString = "any", ClientRequestToken = "any", KmsKeyId = "any", "AddReplicaRegions[].Region" = "any" }"#;
+body = { Name = { name = "app/**" }, SecretString = "any", ClientRequestToken = "any", KmsKeyId = { arn = "arn:aws:kms:eu-central-1:999999999999:key/**" }, "AddReplicaRegions[].Region" = "any" }"#;
 
 const SECRETS: &str = r#"
 sm = client("secretsmanager")
@@ -214,9 +214,12 @@ fn a_manifest_that_leaves_action_or_target_open_is_not_installed() {
     install(&format!("headers = {{ accept = [\"a\"] }}\n{bound}")).exits(2).stderr_has("`x-amz-target`");
     install(PINNED).exits(2).stderr_has("the fields of its `body`");
     install(&format!("{PINNED}body = {{ \"*\" = \"json\" }}")).exits(2).stderr_has("fields of any name, `*`");
-    for open in ["SecretId = \"any\"", "SecretId = { name = \"**\" }", "SecretString = \"any\", KmsKeyId = \"json\""] {
-        install(&format!("{PINNED}body = {{ {open} }}")).exits(2).stderr_has("hold a field to names of its own");
+    for open in
+        ["SecretId = \"any\", VersionStage = [\"AWSCURRENT\"]", "SecretId = { name = \"**\" }", "KmsKeyId = \"json\""]
+    {
+        install(&format!("{PINNED}body = {{ {open} }}")).exits(2).stderr_has("which names a target");
     }
+    install(&format!("{PINNED}body = {{ SecretString = \"any\" }}")).exits(2).stderr_has("a field to names of its own");
 }
 
 #[test]

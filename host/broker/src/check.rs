@@ -110,7 +110,7 @@ fn check_route(route: &Route, kind: &CredentialKind, parameters: &Parameters, se
     if let Some(name) = route.query.keys().find(|name| header::is_own_query(name)) {
         return refuse(format!("names the query parameter `{name}`, which says who asks or what the method means"));
     }
-    if let Some(rule) = kind.shares_endpoints.and_then(|action| shared::broken(route, action, seen)) {
+    if let Some(rule) = kind.shares_endpoints.and_then(|shared| shared::broken(route, shared, seen)) {
         return refuse(format!("goes to an endpoint that all tenants share, so {rule}"));
     }
     match (kind.forbidden_route)(route) {

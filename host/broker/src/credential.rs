@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use forge_core::grant::CredentialGrant;
 use forge_core::masking::Forms;
 use forge_core::provider::RequestRecord;
 use forge_core::route::Route;
@@ -53,11 +54,12 @@ pub(crate) struct CredentialKind {
     pub(crate) is_own_origin: fn(&str) -> bool,
     /// Whether a `:` in a path segment starts an action, as in Google's APIs.
     pub(crate) colon_is_action: bool,
-    /// The header that names the action, where its audience serves all tenants at the same URLs, so that headers and body
-    /// alone tell actions and targets apart.
-    pub(crate) shares_endpoints: Option<&'static str>,
+    /// Where its audience serves all tenants at the same URLs: what tells actions and targets apart there.
+    pub(crate) shares_endpoints: Option<SharedEndpoint>,
     /// What it gives the templates of a manifest beside the settings.
     pub(crate) derives: Derives,
+    /// The origin beside its audience at which it asks whom it speaks for.
+    pub(crate) asks_at: fn(&Parameters, &[String]) -> Option<String>,
     /// Whether it logs in with the provider's client certificate, so that there has to be one.
     pub(crate) needs_certificate: fn(&Parameters) -> bool,
     /// Whether its first login spends what it logs in with, so that nothing is left for a second process.
@@ -72,6 +74,15 @@ pub(crate) struct CredentialKind {
     pub(crate) forbidden_route: fn(&Route) -> Option<&'static str>,
     /// Makes the credential, without reading a source.
     pub(crate) open: fn(Material) -> Result<Arc<dyn Credential>, Error>,
+}
+
+/// What tells actions and targets apart at a URL that all tenants share.
+#[derive(Clone, Copy)]
+pub(crate) struct SharedEndpoint {
+    /// The header that names the action.
+    pub(crate) action: &'static str,
+    /// The fields of a body that name a target or a key, as a manifest writes them: `SecretId`, `Names[]`.
+    pub(crate) targets: &'static [&'static str],
 }
 
 /// Where a parameter is usually found.
@@ -214,6 +225,13 @@ pub fn usual_audience(kind: &str, origins: &[String]) -> Option<Vec<String>> {
         [one] => Some(vec![one.clone()]),
         _ => None,
     }
+}
+
+/// The origin beside its audience to which a credential goes, to ask whom it speaks for; a person has to be shown it.
+pub fn identity_origin(credential: &CredentialGrant) -> Option<String> {
+    let kind = KINDS.iter().find(|known| known.name == credential.kind)?;
+    let origin = (kind.asks_at)(&credential.parameters, &credential.audience)?;
+    (!credential.audience.contains(&origin)).then_some(origin)
 }
 
 /// All sources that are tried without being named, of every kind: places that hold credentials, whoever uses them.

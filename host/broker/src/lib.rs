@@ -32,8 +32,8 @@ pub use cause::Cause;
 pub use certificate::{CertificateFacts, CertificateFault, certificate_facts, check_certificate};
 pub use check::{check_grant, check_manifest};
 pub use credential::{
-    Parameters, Usual, check_credential, derived, every_usual_source, is_source_parameter, kinds, parse_credential,
-    usual_audience, usual_sources,
+    Parameters, Usual, check_credential, derived, every_usual_source, identity_origin, is_source_parameter, kinds,
+    parse_credential, usual_audience, usual_sources,
 };
 pub use dns::network_class;
 pub use egress::{Egress, Options};

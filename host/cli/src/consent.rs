@@ -139,8 +139,10 @@ pub(crate) fn grant(
             // A login sends what stands at the sources, and may have a server of its own.
             let login =
                 credential.parameters.get("login-endpoint").filter(|origin| !credential.audience.contains(origin));
+            let asked = forge_broker::identity_origin(credential).filter(|origin| Some(origin) != login);
             let login = login.map_or(String::new(), |origin| format!(", to log in to {origin},"));
-            row(&mut text, "", &format!("sent to {}{login} and nowhere else", credential.audience.join(", ")));
+            let asked = asked.map_or(String::new(), |origin| format!(", to {origin} to ask whom it speaks for,"));
+            row(&mut text, "", &format!("sent to {}{login}{asked} and nowhere else", credential.audience.join(", ")));
             if let Some(identity) = &credential.identity {
                 row(&mut text, "identity", identity);
             }

@@ -4,12 +4,13 @@
 //! that the credential may do there, and a person would have to find that out in a list of fields.
 
 use forge_core::route::Route;
-use forge_core::route::body::{Allowed, Step};
+use forge_core::route::body::{Allowed, FieldPath, FieldRule, Step};
 
 use super::Seen;
+use crate::credential::SharedEndpoint;
 
-/// The rule that such a route breaks; `action` is the header that names the action.
-pub(super) fn broken(route: &Route, action: &str, seen: Seen) -> Option<String> {
+/// The rule that such a route breaks.
+pub(super) fn broken(route: &Route, SharedEndpoint { action, targets }: SharedEndpoint, seen: Seen) -> Option<String> {
     if route.headers.get(action).is_none_or(Vec::is_empty) {
         return Some(format!("it has to list in its `headers` the values of `{action}`, which names the action"));
     }
@@ -17,6 +18,12 @@ pub(super) fn broken(route: &Route, action: &str, seen: Seen) -> Option<String> 
     // A field of any name is also the one that names a target, or another tenant's key.
     if body.fields().any(|(path, _)| path.0.first() == Some(&Step::AnyField)) {
         return Some("its `body` can't have fields of any name, `*`".to_owned());
+    }
+    let is_open = |(path, rule): &(&FieldPath, &FieldRule)| {
+        targets.contains(&path.to_string().as_str()) && !binds(&rule.allowed, seen)
+    };
+    if let Some((path, _)) = body.fields().find(is_open) {
+        return Some(format!("its `body` has to hold the field `{path}`, which names a target, to names of its own"));
     }
     let is_bound = body.fields().any(|(_, rule)| binds(&rule.allowed, seen));
     (!is_bound).then(|| "its `body` has to hold a field to names of its own: by a setting, or by texts".to_owned())

@@ -161,7 +161,8 @@ fn a_route_that_lists_the_header_credentials_own_header_is_refused() {
 
 /// A kind whose audience serves all tenants at one URL.
 fn shared() -> CredentialKind {
-    CredentialKind { name: "shared", shares_endpoints: Some("x-target"), ..credential::none::KIND }
+    let endpoint = credential::SharedEndpoint { action: "x-target", targets: &["Id", "Ids[]"] };
+    CredentialKind { name: "shared", shares_endpoints: Some(endpoint), ..credential::none::KIND }
 }
 
 fn shared_route(headers: &str, body: &str) -> Route {
@@ -211,6 +212,8 @@ fn a_body_that_binds_no_target_at_an_endpoint_that_all_tenants_share_is_refused(
         r#"{"*":"json"}"#,
         r#"{"*":"any"}"#,
         r#"{"Id":"any"}"#,
+        r#"{"Id":"any","Stage":["one"]}"#,
+        r#"{"Id":{"name":["app/**"]},"Ids[]":"any"}"#,
         r#"{"Id":{"is":"any","required":true},"Value":"json"}"#,
         r#"{"*":"any","Id":{"name":["app/**"]}}"#,
         r#"{"*":{"name":["app/**"]}}"#,

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use forge_core::setting::origin;
 use http::HeaderMap;
 
-use super::{Credential, CredentialKind, Errand, Injection, Material, Parameters, UsualSources};
+use super::{Credential, CredentialKind, Errand, Injection, Material, Parameters, SharedEndpoint, UsualSources};
 use crate::Error;
 use crate::client::Answer;
 use crate::request::Parsed;
@@ -55,8 +55,9 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
     is_own_origin: |origin| Endpoint::of_origin(origin).is_some(),
     colon_is_action: false,
     // Every action on every account's secrets is a `POST /` there ("Smithy, AWS JSON 1.1 protocol").
-    shares_endpoints: Some("x-amz-target"),
+    shares_endpoints: Some(SharedEndpoint { action: "x-amz-target", targets: &endpoint::TARGETS }),
     derives: partition::DERIVES,
+    asks_at: |parameters, audience| caller::place(parameters, audience).map(|(origin, _)| origin),
     needs_certificate: |_| false,
     needs_tokens_kept: |_| false,
     check,

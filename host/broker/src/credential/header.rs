@@ -29,6 +29,7 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
     colon_is_action: false,
     shares_endpoints: None,
     derives: Derives::NONE,
+    asks_at: |_, _| None,
     needs_certificate: |_| false,
     needs_tokens_kept: |_| false,
     check,

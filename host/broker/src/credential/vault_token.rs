@@ -49,6 +49,7 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
     colon_is_action: false,
     shares_endpoints: None,
     derives: Derives::NONE,
+    asks_at: |_, _| None,
     needs_certificate: |parameters| parameters.get("method").is_some_and(|method| method == "cert"),
     needs_tokens_kept: |parameters| parameters.contains_key("secret-id-wrapped"),
     check: method::check,

@@ -31,13 +31,18 @@ pub(super) struct Caller {
     region: String,
 }
 
+/// Origin and region of the endpoint that a person typed, or of the one in the region of AWS' own endpoint.
+pub(super) fn place(parameters: &Parameters, audience: &[String]) -> Option<(String, String)> {
+    let own = audience.iter().find_map(|origin| Endpoint::of_origin(origin));
+    let region = parameters.get("region").cloned().or_else(|| Some(own.as_ref()?.region.clone()))?;
+    let usual = || own.as_ref().map(|own| format!("https://sts.{}{}", own.region, own.domain));
+    Some((parameters.get("login-endpoint").cloned().or_else(usual)?, region))
+}
+
 impl Caller {
-    /// At the endpoint that a person typed, or in the region of AWS' own endpoint; `None` where nobody knows one.
+    /// `None` where nobody knows a place.
     pub(super) fn of(parameters: &Parameters, audience: &[String], transport: Arc<Transport>) -> Option<Self> {
-        let own = audience.iter().find_map(|origin| Endpoint::of_origin(origin));
-        let region = parameters.get("region").cloned().or_else(|| Some(own.as_ref()?.region.clone()))?;
-        let usual = || own.as_ref().map(|own| format!("https://sts.{}{}", own.region, own.domain));
-        let origin = parameters.get("login-endpoint").cloned().or_else(usual)?;
+        let (origin, region) = place(parameters, audience)?;
         Some(Self { transport, origin, region })
     }
 
@@ -123,6 +128,21 @@ fn identity(body: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_question_goes_to_the_region_of_the_endpoint_or_where_a_person_says() {
+        let at = |parameters: &[(&str, &str)], origin: &str| {
+            let parameters: Parameters =
+                parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            place(&parameters, &[origin.to_owned()])
+        };
+        let told = |origin: &str, region: &str| Some((origin.to_owned(), region.to_owned()));
+        let china = at(&[], "https://ssm.cn-north-1.amazonaws.com.cn");
+        assert_eq!(china, told("https://sts.cn-north-1.amazonaws.com.cn", "cn-north-1"));
+        let typed = [("region", "eu-central-1"), ("login-endpoint", "https://sts.example")];
+        assert_eq!(at(&typed, "https://vpce.example"), told("https://sts.example", "eu-central-1"));
+        assert_eq!(at(&[("region", "eu-central-1")], "https://vpce.example"), None);
+    }
 
     #[test]
     fn an_identity_that_is_none_is_not_shown() {

@@ -54,6 +54,21 @@ const FORBIDDEN_ACTIONS: [&str; 10] = [
     "CreateCustomKeyStore",
 ];
 
+/// The fields by which requests name secrets, parameters and keys (the references above, parameters of the actions).
+pub(super) const TARGETS: [&str; 11] = [
+    "SecretId",
+    "SecretIdList[]",
+    "Name",
+    "Names[]",
+    "Path",
+    "ResourceId",
+    "Filters[].Values[]",
+    "ParameterFilters[].Values[]",
+    "KeyId",
+    "KmsKeyId",
+    "DestinationKeyId",
+];
+
 /// What the name of an endpoint of AWS' own says.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Endpoint {

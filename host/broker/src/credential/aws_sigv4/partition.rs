@@ -63,6 +63,7 @@ pub(super) fn account(identity: &str) -> Option<&str> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 mod tests {
+    use super::super::endpoint::Endpoint;
     use super::*;
 
     fn made(region: &str, identity: Option<&str>) -> Result<Derived, String> {
@@ -85,6 +86,15 @@ mod tests {
             assert!(made(region, None).unwrap_err().contains("`region`"), "{region}");
         }
         assert!(make(&Settings::new(), None).unwrap().followed.is_empty());
+    }
+
+    #[test]
+    fn what_follows_from_a_region_of_a_public_partition_is_an_endpoint_of_aws_own() {
+        for region in ["eu-central-1", "us-gov-west-1", "cn-north-1", "eusc-de-east-1"] {
+            let followed = made(region, None).unwrap().followed;
+            let origin = format!("https://secretsmanager.{region}.{}", followed["dns-suffix"]);
+            assert_eq!(Endpoint::of_origin(&origin).unwrap().region, region);
+        }
     }
 
     #[test]
