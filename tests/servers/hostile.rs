@@ -36,6 +36,7 @@ pub struct Hostile {
     port: u16,
     received: Arc<Mutex<Vec<Received>>>,
     redirect: Arc<Mutex<String>>,
+    always: Arc<Mutex<Option<String>>>,
     is_over: Arc<AtomicBool>,
 }
 
@@ -56,17 +57,19 @@ impl Hostile {
             port: listener.local_addr().unwrap().port(),
             received: Arc::default(),
             redirect: Arc::default(),
+            always: Arc::default(),
             is_over: Arc::default(),
         };
         let (received, redirect, is_over) = (server.received.clone(), server.redirect.clone(), server.is_over.clone());
+        let always = server.always.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if is_over.load(Ordering::Relaxed) {
                     break;
                 }
                 let Ok(stream) = stream else { continue };
-                let (received, redirect) = (received.clone(), redirect.clone());
-                std::thread::spawn(move || answer(stream, &received, &redirect));
+                let (received, redirect, always) = (received.clone(), redirect.clone(), always.clone());
+                std::thread::spawn(move || answer(stream, &received, &redirect, &always));
             }
         });
         server
@@ -85,6 +88,11 @@ impl Hostile {
     /// Where the path `…/redirect` leads.
     pub fn redirects_to(&self, url: &str) {
         url.clone_into(&mut self.redirect.lock().unwrap());
+    }
+
+    /// From now on every request is answered so, whatever its path: for clients that have one path alone.
+    pub fn always(&self, behaviour: &str) {
+        *self.always.lock().unwrap() = Some(behaviour.to_owned());
     }
 
     /// Every request so far.
@@ -108,7 +116,12 @@ impl Drop for Hostile {
     }
 }
 
-fn answer(stream: TcpStream, received: &Mutex<Vec<Received>>, redirect: &Mutex<String>) {
+fn answer(
+    stream: TcpStream,
+    received: &Mutex<Vec<Received>>,
+    redirect: &Mutex<String>,
+    always: &Mutex<Option<String>>,
+) {
     // A client that goes away, or sends less than it said, is a client that hung up.
     let Ok(reader) = stream.try_clone() else { return };
     reader.set_read_timeout(Some(Duration::from_secs(60))).unwrap_or_default();
@@ -121,7 +134,7 @@ fn answer(stream: TcpStream, received: &Mutex<Vec<Received>>, redirect: &Mutex<S
     let rest = length.saturating_sub(KEPT);
     let skipped = std::io::copy(&mut reader.take(rest), &mut std::io::sink()).unwrap_or(0);
     request.length = request.body.len() as u64 + skipped;
-    let behaviour = Behaviour::of(&request.target);
+    let behaviour = Behaviour::of(always.lock().unwrap().as_deref().unwrap_or(&request.target));
     let earlier = {
         let mut received = received.lock().unwrap();
         received.push(request.clone());
