@@ -111,6 +111,20 @@ answer(sm.get_secret_value(SecretId="app/db", VersionStage="AWSCURRENT")["Secret
 }
 
 #[test]
+fn a_new_secret_is_encrypted_with_the_key_that_was_granted() {
+    let moto = Moto::start(&ALL);
+    let world = aws_world(&moto);
+    add_aws(&world, &moto, ["--set", "kms-key=alias/mine"]).succeeds();
+    set(&world, "store://aws/a", "x").succeeds();
+    let key = moto.boto3(r#"answer(client("secretsmanager").describe_secret(SecretId="a")["KmsKeyId"])"#);
+    assert_eq!(key, "alias/mine");
+    // A key of somebody else's is named by its ARN, which no grant takes.
+    let run = world.command(["provider", "add", "other", "--plugin", "aws", "--yes", "--set", "kms-key=arn:aws:kms:x"]);
+    let run = run.and(["--set", &format!("region={REGION}"), "--set", &format!("endpoint={}", moto.origin())]);
+    run.run().exits(2).stderr_has("`arn:`");
+}
+
+#[test]
 fn a_field_is_written_over_the_version_that_was_read_and_leaves_no_label() {
     let moto = Moto::start(&ALL);
     let world = added(&moto);

@@ -65,7 +65,9 @@ mod tests {
     const ID: &str = "11111111-2222-3333-4444-555555555555";
 
     fn got(value: &str) -> String {
-        format!(r#"{{"Name":"a","VersionId":"{ID}","VersionStages":["AWSCURRENT"],"CreatedDate":1.25,{value}}}"#)
+        format!(
+            r#"{{"Name":"a","VersionId":"{ID}","VersionStages":["AWSCURRENT"],"CreatedDate":1.52347714571325E9,{value}}}"#
+        )
     }
 
     #[test]
@@ -74,7 +76,7 @@ mod tests {
         let secret = secret("a", None).unwrap().unwrap();
         let version = secret.version.unwrap();
         assert_eq!((secret.value.as_bytes(), version.id.as_str(), version.current), (&b"hunter2"[..], ID, true));
-        assert_eq!((version.created_at, version.labels), (Some(1250), vec!["AWSCURRENT".to_owned()]));
+        assert_eq!((version.created_at, version.labels), (Some(1_523_477_145_713), vec!["AWSCURRENT".to_owned()]));
         let expected = json!({ "SecretId": "a", "VersionStage": "AWSCURRENT" });
         assert_eq!(asked(), [("GetSecretValue".to_owned(), expected)]);
     }

@@ -39,7 +39,8 @@ struct Create<'a> {
     client_request_token: &'a str,
     #[serde(flatten)]
     content: &'a Content<'a>,
-    kms_key_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kms_key_id: Option<&'a str>,
     #[serde(skip_serializing_if = "<[Tag]>::is_empty")]
     tags: &'a [Tag],
 }
@@ -73,6 +74,11 @@ pub(crate) fn put(path: &str, value: &[u8], options: &PutOptions) -> Result<Secr
         Some("") => compare::where_there_is_none(&write),
         Some(expected) => compare::over(&write, expected),
     }
+}
+
+/// The name of a key, but for the service's own: it is made when it is first needed, and has no name before.
+pub(crate) fn named(key: &str) -> Option<&str> {
+    (!key.starts_with("alias/aws/")).then_some(key)
 }
 
 /// A random UUID (RFC 9562, section 5.4), as the clients of the service choose theirs.
@@ -135,11 +141,12 @@ impl Write<'_> {
 
     /// A new secret, with its tags and the one key that is granted.
     pub(crate) fn create(&self) -> Result<SecretVersion, Error> {
+        let key = settings::required("kms-key")?;
         let body = Create {
             name: self.id.text,
             client_request_token: &self.token,
             content: &self.content,
-            kms_key_id: settings::required("kms-key")?,
+            kms_key_id: named(&key),
             tags: &self.tags,
         };
         let written: Written = ask("CreateSecret", &body)?.json("the version that was written")?;
@@ -195,8 +202,11 @@ mod tests {
         put("a", b"x", &tagged()).unwrap();
         assert_eq!(actions(), ["TagResource", "CreateSecret"]);
         let body = bodies().remove(1);
-        assert_eq!(body["KmsKeyId"], "alias/aws/secretsmanager");
+        assert_eq!(body.get("KmsKeyId"), None, "the service's own key has no name before it is needed");
         assert_eq!(body["Tags"], json!([{ "Key": "team", "Value": "web" }]));
+        answering(&[(400, NOT_FOUND), (200, WRITTEN)]).setting("kms-key", "alias/mine").install();
+        put("a", b"x", &PutOptions::default()).unwrap();
+        assert_eq!(bodies().remove(1)["KmsKeyId"], "alias/mine");
         // Somebody else made it in between.
         answering(&[(400, NOT_FOUND), (400, EXISTS), (200, WRITTEN)]).install();
         put("a", b"x", &PutOptions::default()).unwrap();

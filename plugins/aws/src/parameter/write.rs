@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{EXISTS, NO_RESOURCE, ask};
 use crate::call::is;
 use crate::tags::{self, Tag};
+use crate::write::named;
 
 /// The longest value, in bytes: 4,096 in the standard tier, and this in the advanced one.
 const LONGEST: usize = 8_192;
@@ -75,7 +76,7 @@ fn text(value: &[u8]) -> Result<&str, Error> {
 pub(super) fn written(name: &str, value: &str, overwrite: bool, tags: &[Tag]) -> Result<SecretVersion, Error> {
     let (kind, key) = (settings::required("parameter-type")?, settings::required("kms-key")?);
     let key_id = match kind.as_str() {
-        "SecureString" => Some(key.as_str()),
+        "SecureString" => named(&key),
         "String" => None,
         _ => return Err(Error::invalid_request("the setting `parameter-type` is `SecureString` or `String`")),
     };
@@ -105,9 +106,9 @@ mod tests {
 
     #[test]
     fn a_write_is_one_request_of_the_granted_type_and_key() {
-        answering(&[(200, WRITTEN)]).install();
+        answering(&[(200, WRITTEN)]).setting("kms-key", "mine").install();
         assert_eq!(put("app/db", b"hunter2", &PutOptions::default()).unwrap().id, "4");
-        let body = json!({ "Name": "/app/db", "Value": "hunter2", "Type": "SecureString", "KeyId": "alias/aws/secretsmanager", "Overwrite": true });
+        let body = json!({ "Name": "/app/db", "Value": "hunter2", "Type": "SecureString", "KeyId": "mine", "Overwrite": true });
         assert_eq!(asked(), [("AmazonSSM.PutParameter".to_owned(), body)]);
         answering(&[(200, WRITTEN)]).setting("parameter-type", "String").install();
         put("app/db", b"hunter2", &PutOptions::default()).unwrap();

@@ -29,7 +29,9 @@ pub(super) fn check_routes(manifest: &Manifest, asks: &Asks, later: &[(String, R
     let is_known = |name: &str, values: &BTreeSet<&str>| {
         asks.settings.get(name).is_some_and(|value| values.contains(value.as_str()))
     };
-    known.retain(|name, values| !is_known(name, values));
+    // What only some routes depend on is not what keeps all of them away.
+    let is_everywhere = |name: &str| manifest.routes.iter().all(|route| route.when.contains_key(name));
+    known.retain(|name, values| is_everywhere(name) && !is_known(name, values));
     let rule = |(name, values): (&str, BTreeSet<&str>)| {
         let values: Vec<&str> = values.into_iter().collect();
         format!("`{name}` can be `{}`", values.join("` or `"))
