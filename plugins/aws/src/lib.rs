@@ -2,6 +2,7 @@
 //!
 //! The signature is the host's: no request names a key, and the account and the partition are those of the grant.
 
+mod bounds;
 mod call;
 mod compare;
 mod content;

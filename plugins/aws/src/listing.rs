@@ -4,6 +4,7 @@ use forge_sdk::http::Response;
 use forge_sdk::{Error, ErrorKind, Page, log, settings};
 use serde::{Deserialize, Serialize};
 
+use crate::bounds::Bounds;
 use crate::call::ask;
 use crate::describe::Described;
 
@@ -61,25 +62,11 @@ pub(crate) fn check() -> Result<(), Error> {
 ///
 /// `invalid-request` for a cursor that is none of the service's, and what it said.
 pub(crate) fn page(prefix: Option<&str>, cursor: Option<&str>, limit: u32) -> Result<Page, Error> {
-    let (granted, wanted) = (settings::get("prefix").unwrap_or_default(), prefix.unwrap_or_default());
-    // The longer of the two, where one begins with the other; else no name can begin with both.
-    let beginning = match (wanted.starts_with(&granted), granted.starts_with(wanted)) {
-        (true, _) => wanted,
-        (_, true) => &granted,
-        _ => return Ok(Page::default()),
-    };
-    // What can't stand in a name is in none, and the service would refuse the filter.
-    if !beginning.chars().all(|c| c.is_ascii_alphanumeric() || "/_+=.@-".contains(c)) {
-        return Ok(Page::default());
-    }
+    let bounds = Bounds::of(prefix);
+    let Some(beginning) = bounds.beginning("/_+=.@-") else { return Ok(Page::default()) };
     let listed: Listed = send(beginning, cursor, limit)?.json("a list of secrets")?;
-    let is_below = |name: &str| {
-        let rest = name.strip_prefix(wanted);
-        name.starts_with(&granted)
-            && rest.is_some_and(|rest| wanted.is_empty() || rest.is_empty() || rest.starts_with('/'))
-    };
     let named = |mut secret: Described| secret.name.take().map(|name| (name, secret));
-    let entries = listed.secret_list.into_iter().filter_map(named).filter(|(name, _)| is_below(name));
+    let entries = listed.secret_list.into_iter().filter_map(named).filter(|(name, _)| bounds.hold(name));
     let entries = entries.map(|(name, secret)| secret.entry(name)).collect();
     Ok(Page { entries, next: listed.next_token.filter(|next| !next.is_empty()) })
 }

@@ -4,6 +4,7 @@ use forge_sdk::{Entry, Error, ErrorKind, Page, SecretVersion, log, settings};
 use serde::{Deserialize, Serialize};
 
 use super::ask;
+use crate::bounds::Bounds;
 use crate::call;
 
 /// The most parameters of one page ("DescribeParameters", parameter `MaxResults`).
@@ -118,24 +119,11 @@ pub(crate) fn check() -> Result<(), Error> {
 ///
 /// `invalid-request` for a cursor that is none of the service's, and what it said.
 pub(crate) fn page(prefix: Option<&str>, cursor: Option<&str>, limit: u32) -> Result<Page, Error> {
-    let (granted, wanted) = (settings::get("prefix").unwrap_or_default(), prefix.unwrap_or_default());
-    let beginning = match (wanted.starts_with(&granted), granted.starts_with(wanted)) {
-        (true, _) => wanted,
-        (_, true) => &granted,
-        _ => return Ok(Page::default()),
-    };
-    // What can't stand in a name is in none, and the service would refuse the filter.
-    if !beginning.chars().all(|c| c.is_ascii_alphanumeric() || "/_.-".contains(c)) {
-        return Ok(Page::default());
-    }
+    let bounds = Bounds::of(prefix);
+    let Some(beginning) = bounds.beginning("/_.-") else { return Ok(Page::default()) };
     let listed = send(Filter::beginning(beginning), cursor, limit)?;
-    let is_below = |path: &str| {
-        let rest = path.strip_prefix(wanted);
-        path.starts_with(&granted)
-            && rest.is_some_and(|rest| wanted.is_empty() || rest.is_empty() || rest.starts_with('/'))
-    };
     let named = |known: Known| (super::path(&known.name).to_owned(), known);
-    let entries = listed.parameters.into_iter().map(named).filter(|(path, _)| is_below(path));
+    let entries = listed.parameters.into_iter().map(named).filter(|(path, _)| bounds.hold(path));
     let entries = entries.map(|(path, known)| known.entry(path)).collect();
     Ok(Page { entries, next: listed.next_token.filter(|next| !next.is_empty()) })
 }
