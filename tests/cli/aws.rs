@@ -251,6 +251,35 @@ fn a_grant_says_what_it_does_not_know_yet_and_learns_the_account_from_the_key_al
 }
 
 #[test]
+fn a_project_is_granted_its_prefix_in_the_account_of_the_users_key() {
+    let moto = Moto::start(&ALL);
+    let world = aws_world(&moto);
+    let origin = moto.origin();
+    let made = r#"
+sm = client("secretsmanager")
+answer([sm.create_secret(Name=name, SecretString="canary " + name)["ARN"] for name in ["app/db", "other/db"]])
+"#;
+    let arns = moto.boto3(made);
+    let project = |prefix: &str| {
+        let settings = format!("region = \"{REGION}\", endpoint = \"{origin}\", prefix = \"{prefix}\"");
+        let text = format!("[providers.prod]\nplugin = \"aws\"\nsettings = {{ {settings} }}\n");
+        std::fs::write(world.path("work/forge.toml"), text).unwrap();
+    };
+    project("app/");
+    // Where the key goes is the user's word and none of the project's.
+    world.forge(["allow", "--yes"]).exits(8).stderr_has("credential-audience");
+    let credential = format!("prod=aws-sigv4,region={REGION},service=secretsmanager,login-endpoint={origin}");
+    let allow = world.command(["allow", "--yes", "--credential", &credential]);
+    let allowed = allow.and(["--credential-audience", &format!("prod={origin}")]).run();
+    allowed.succeeds().stderr_has(":{account}:secret:app/");
+    get(&world, &format!("store://prod/{}", arns[0].as_str().unwrap())).succeeds().stdout_is("canary app/db");
+    get(&world, &format!("store://prod/{}", arns[1].as_str().unwrap())).exits(8).stdout_is("");
+    // A wider prefix is another project, which nobody has allowed.
+    project("");
+    get(&world, "store://prod/app/db").exits(8).stdout_is("").stderr_has("`forge allow`");
+}
+
+#[test]
 fn a_region_that_is_none_is_told_by_its_rule() {
     let world = World::new().with("AWS_ACCESS_KEY_ID", "AKIDEXAMPLEEXAMPLE").with("AWS_SECRET_ACCESS_KEY", "x");
     let add = |region: &str| {
