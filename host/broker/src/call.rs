@@ -16,7 +16,7 @@ use crate::credential::{Errand, Injection};
 use crate::denial::{self, Denial};
 use crate::request::{self, Parsed};
 use crate::verdict::{Refusal, Stop, Verdict};
-use crate::{Egress, Request, Response, header, route};
+use crate::{Egress, Error, Request, Response, header, route};
 
 /// The most requests of one [`Call::send_all`] that are looked at: as many as the largest budget has.
 const MOST_AT_ONCE: usize = 64;
@@ -146,25 +146,30 @@ impl Call {
             .await
             .map_err(|_| Stop::Failed(parsed.origin.clone(), Failure::Timeout))?;
         // 4 to 6. The transport resolves and pins; the credential is added last; the request is sent.
-        let (answer, injected) = self.send_as_the_user(&parsed, route, record).await?;
+        let (answer, injected, doubt) = self.send_as_the_user(&parsed, route, record).await?;
         record.status = Some(answer.status);
         record.bytes = answer.body.len() as u64;
         // 7. Capped while it arrived; now the search. The status' own words were never kept. A secret of less than
         // 8 bytes is not searched for: it would be found everywhere by chance.
         let is_echo = |bytes: &[u8]| injected.secrets.iter().any(|forms| forms.found_in(bytes));
         if is_echo(&answer.body) || answer.headers.values().any(|value| is_echo(value.as_bytes())) {
-            return Err(Stop::Reflected(parsed.origin));
+            // A server that says why it refuses a signature shows what it signed itself, session's token and all.
+            return Err(doubt.map_or(Stop::Reflected(parsed.origin), Stop::Credential));
+        }
+        if let Some(error) = doubt {
+            self.note(Stop::Credential(error));
         }
         Ok(Response { status: answer.status, headers: header::passed_on(&answer.headers), body: answer.body })
     }
 
-    /// Sends with the credential; where the server does not accept it, it may be renewed once.
+    /// Sends with the credential; where the server does not accept it, it may be renewed once. What is wrong with the
+    /// credential itself comes beside the answer, if its server says so.
     async fn send_as_the_user(
         &self,
         parsed: &Parsed,
         route: &Route,
         record: &mut RequestRecord,
-    ) -> Result<(Answer, Injection), Stop> {
+    ) -> Result<(Answer, Injection, Option<Error>), Stop> {
         let errand = Errand { deadline: self.budget.deadline, records: Some(&self.records) };
         let late = |_| Stop::Failed(parsed.origin.clone(), Failure::Timeout);
         let credential = &self.egress.credential;
@@ -173,7 +178,7 @@ impl Call {
             tokio::time::timeout_at(self.budget.deadline, injecting).await.map_err(late)?.map_err(Stop::Credential)?;
         let answer = self.send_again_and_again(parsed, route, &injected, record).await?;
         if !credential.is_refusal(&answer) {
-            return Ok((answer, injected));
+            return Ok((answer, injected, None));
         }
         let renewing = credential.renew(parsed, &injected, answer.status, &errand);
         let renewed =
@@ -183,18 +188,15 @@ impl Call {
                 let answer = self.send_again_and_again(parsed, route, &renewed, record).await?;
                 // A server may echo what it got a moment ago.
                 renewed.secrets.extend(injected.secrets);
-                Ok((answer, renewed))
+                Ok((answer, renewed, None))
             }
-            Some(_) => Ok((answer, injected)),
+            Some(_) => Ok((answer, injected, None)),
             // The guest gets the answer all the same: what it makes of it counts, unless it is a failure.
+            None if self.has_doubted.swap(true, Ordering::Relaxed) => Ok((answer, injected, None)),
             None => {
-                if !self.has_doubted.swap(true, Ordering::Relaxed) {
-                    let doubting = credential.doubt(&injected, &parsed.origin, &answer, &errand);
-                    if let Ok(Some(error)) = tokio::time::timeout_at(self.budget.deadline, doubting).await {
-                        self.note(Stop::Credential(error));
-                    }
-                }
-                Ok((answer, injected))
+                let doubting = credential.doubt(&injected, &parsed.origin, &answer, &errand);
+                let doubt = tokio::time::timeout_at(self.budget.deadline, doubting).await.ok().flatten();
+                Ok((answer, injected, doubt))
             }
         }
     }
@@ -222,7 +224,8 @@ impl Call {
             let outcome = self.egress.transport.exchange(outgoing, &limits).await;
             let is_throttled = outcome.as_ref().is_ok_and(|answer| self.egress.credential.is_throttled(answer));
             match self.egress.retries.pause(attempts, &outcome, is_throttled, limits.deadline) {
-                Some(pause) if route.idempotent => tokio::time::sleep(pause).await,
+                // A request that was too many was not looked at, so it may be sent again whatever it would have done.
+                Some(pause) if route.idempotent || is_throttled => tokio::time::sleep(pause).await,
                 _ => return outcome.map_err(|failure| Stop::Failed(parsed.origin.clone(), failure)),
             }
         }

@@ -23,14 +23,18 @@ pub fn check_manifest(manifest: &Manifest) -> Result<(), Error> {
     };
     // Settings are literals wherever they stand, so any value shows which routes the templates make.
     let mut every = manifest.clone();
-    for route in &mut every.routes {
-        route.when.clear();
-    }
+    let asked = std::mem::take(&mut every.routes);
     let settings: Settings =
         manifest.settings.iter().map(|ask| (ask.name.clone(), placeholder(ask.kind).to_owned())).collect();
     let derived = kind.derives.placeholders(placeholder(SettingKind::String));
-    let asks = Asks::expand_with(&every, &settings, &|_| Ok(derived.clone()))?;
-    asks.routes.iter().try_for_each(|route| check_route(route, kind, &Parameters::new(), Seen::Manifest))
+    for mut route in asked {
+        let seen = if route.when.values().any(String::is_empty) { Seen::Unset } else { Seen::Manifest };
+        route.when.clear();
+        every.routes = vec![route];
+        let asks = Asks::expand_with(&every, &settings, &|_| Ok(derived.clone()))?;
+        asks.routes.iter().try_for_each(|route| check_route(route, kind, &Parameters::new(), seen))?;
+    }
+    Ok(())
 }
 
 fn placeholder(kind: SettingKind) -> &'static str {
@@ -93,6 +97,8 @@ pub(crate) fn check_kept(grant: &Grant, are_kept: bool) -> Result<(), Error> {
 enum Seen {
     /// A manifest, with a word in the place of each setting: what is open in it is so whatever the settings are.
     Manifest,
+    /// The same, for a route that counts only while some setting is left empty: what the setting would hold may be left out.
+    Unset,
     /// A grant, which a person saw: an unset prefix has made its patterns as wide as that person wanted.
     Grant,
 }

@@ -81,7 +81,7 @@ pub(crate) struct CredentialKind {
 pub(crate) struct SharedEndpoint {
     /// The header that names the action.
     pub(crate) action: &'static str,
-    /// The fields of a body that name a target or a key, as a manifest writes them: `SecretId`, `Names[]`.
+    /// The fields of a body that name a target or a key, or hold a list of those, at whatever depth: `SecretId`, `Names`.
     pub(crate) targets: &'static [&'static str],
 }
 

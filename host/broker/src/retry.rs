@@ -17,12 +17,17 @@ pub struct Retries {
     /// How long to wait before each further attempt; there are as many further attempts as pauses.
     /// Each pause is drawn between half of it and one and a half times it, so that many clients don't come back at once.
     pub pauses: Vec<Duration>,
+    /// The same for a server that says it is asked too often: it is well and wants to be left alone for a while.
+    pub throttled: Vec<Duration>,
 }
 
 impl Default for Retries {
-    /// Two further attempts, after about 100 ms and 300 ms.
+    /// Two further attempts, after about 100 ms and 300 ms; six where there are too many requests, over about 8 s.
     fn default() -> Self {
-        Self { pauses: vec![Duration::from_millis(100), Duration::from_millis(300)] }
+        Self {
+            pauses: [100, 300].map(Duration::from_millis).to_vec(),
+            throttled: [100, 300, 700, 1500, 2500, 3000].map(Duration::from_millis).to_vec(),
+        }
     }
 }
 
@@ -39,15 +44,18 @@ impl Retries {
         is_throttled: bool,
         deadline: Instant,
     ) -> Option<Duration> {
-        let asked = match outcome {
-            Ok(answer) if is_throttled || matches!(answer.status, 429 | 500 | 502 | 503 | 504) => {
-                retry_after(&answer.headers, Timestamp::now())
+        let (pauses, asked) = match outcome {
+            Ok(answer) if is_throttled || answer.status == 429 => {
+                (&self.throttled, retry_after(&answer.headers, Timestamp::now()))
             }
-            Err(Failure::Unreachable(cause) | Failure::Broken(cause)) if cause.may_pass() => None,
+            Ok(answer) if matches!(answer.status, 500 | 502 | 503 | 504) => {
+                (&self.pauses, retry_after(&answer.headers, Timestamp::now()))
+            }
+            Err(Failure::Unreachable(cause) | Failure::Broken(cause)) if cause.may_pass() => (&self.pauses, None),
             _ => return None,
         };
         let at = usize::try_from(attempts.checked_sub(1)?).ok()?;
-        let pause = spread(*self.pauses.get(at)?).max(asked.unwrap_or_default());
+        let pause = spread(*pauses.get(at)?).max(asked.unwrap_or_default());
         let left = deadline.saturating_duration_since(Instant::now());
         (pause < left).then_some(pause)
     }
@@ -106,11 +114,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn there_are_three_attempts_in_all() {
-        for outcome in [answer(503, None), answer(429, None), Err(Failure::Unreachable(Cause::Refused))] {
-            assert!(Retries::default().pause(1, &outcome, false, soon()).is_some());
-            assert!(Retries::default().pause(2, &outcome, false, soon()).is_some());
-            assert!(Retries::default().pause(3, &outcome, false, soon()).is_none());
+    async fn a_failure_is_met_with_three_attempts_and_too_many_requests_with_seven() {
+        for (outcome, is_throttled, attempts) in [
+            (answer(503, None), false, 3),
+            (Err(Failure::Unreachable(Cause::Refused)), false, 3),
+            (answer(429, None), false, 7),
+            (answer(400, None), true, 7),
+        ] {
+            let pause = |attempt| Retries::default().pause(attempt, &outcome, is_throttled, soon());
+            assert!((1..attempts).all(|attempt| pause(attempt).is_some()), "{attempts}");
+            assert!(pause(attempts).is_none());
         }
     }
 

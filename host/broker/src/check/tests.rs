@@ -161,7 +161,7 @@ fn a_route_that_lists_the_header_credentials_own_header_is_refused() {
 
 /// A kind whose audience serves all tenants at one URL.
 fn shared() -> CredentialKind {
-    let endpoint = credential::SharedEndpoint { action: "x-target", targets: &["Id", "Ids[]"] };
+    let endpoint = credential::SharedEndpoint { action: "x-target", targets: &["Id", "Ids"] };
     CredentialKind { name: "shared", shares_endpoints: Some(endpoint), ..credential::none::KIND }
 }
 
@@ -176,7 +176,7 @@ const PINNED: &str = r#"{"x-target":["Put"]}"#;
 
 #[test]
 fn a_route_at_an_endpoint_that_all_tenants_share_pins_its_action_and_lists_its_body() {
-    let bound = r#"{"Id":{"name":["app/**"]}}"#;
+    let bound = r#"{"Id":{"name":["app/**"],"required":true}}"#;
     check_route(&shared_route(PINNED, bound), &shared(), &Parameters::new(), Seen::Manifest).unwrap();
     for (headers, body) in [
         ("{}", "null"),
@@ -198,14 +198,15 @@ fn a_route_at_an_endpoint_that_all_tenants_share_pins_its_action_and_lists_its_b
 fn a_body_that_binds_no_target_at_an_endpoint_that_all_tenants_share_is_refused() {
     let check = |body, seen| check_route(&shared_route(PINNED, body), &shared(), &Parameters::new(), seen);
     for body in [
-        r#"{"Id":{"name":["app/**"],"arn":["arn:p:s:r:1:secret:app/**"]},"Value":"any"}"#,
-        r#"{"Id":{"arn":["arn:p:s:r:1:secret:**"]}}"#,
-        r#"{"Filters[].Key":["name"],"Filters[].Values[]":"any"}"#,
+        r#"{"Id":{"name":["app/**"],"arn":["arn:p:s:r:1:secret:app/**"],"required":true},"Value":"any"}"#,
+        r#"{"Id":{"arn":["arn:p:s:r:1:secret:app/**"],"required":true}}"#,
         r#"{"Id":{"is":["one"],"required":true}}"#,
-        r#"{"Id":{"name":["app/**"]},"Tags.*":"any"}"#,
+        r#"{"Ids[]":{"name":["app/**"],"required":true}}"#,
+        r#"{"Id":{"name":["app/**"],"required":true},"Tags[].Key":"any"}"#,
     ] {
-        check(body, Seen::Manifest).unwrap();
-        check(body, Seen::Grant).unwrap();
+        for seen in [Seen::Manifest, Seen::Unset, Seen::Grant] {
+            check(body, seen).unwrap();
+        }
     }
     for body in [
         "{}",
@@ -213,22 +214,36 @@ fn a_body_that_binds_no_target_at_an_endpoint_that_all_tenants_share_is_refused(
         r#"{"*":"any"}"#,
         r#"{"Id":"any"}"#,
         r#"{"Id":"any","Stage":["one"]}"#,
-        r#"{"Id":{"name":["app/**"]},"Ids[]":"any"}"#,
+        r#"{"Stage":{"is":["one"],"required":true}}"#,
+        r#"{"Id":{"name":["app/**"],"required":true},"Ids[]":"any"}"#,
+        r#"{"Id":{"name":["app/**"],"required":true},"Ids":"json"}"#,
+        r#"{"Id":{"name":["app/**"],"required":true},"Filters":"json"}"#,
+        r#"{"Id":{"name":["app/**"],"required":true},"Filters[].*":"any"}"#,
+        r#"{"Id":{"name":["app/**"],"required":true},"Replicas[].Id":"any"}"#,
         r#"{"Id":{"is":"any","required":true},"Value":"json"}"#,
-        r#"{"*":"any","Id":{"name":["app/**"]}}"#,
+        r#"{"*":"any","Id":{"name":["app/**"],"required":true}}"#,
         r#"{"*":{"name":["app/**"]}}"#,
         r#"{"*.Id":{"name":["app/**"]}}"#,
     ] {
-        check(body, Seen::Manifest).unwrap_err();
-        check(body, Seen::Grant).unwrap_err();
+        for seen in [Seen::Manifest, Seen::Unset, Seen::Grant] {
+            check(body, seen).expect_err(body);
+        }
     }
     // Open in a manifest whatever the settings are; in a grant because a person left the prefix out.
     for body in [
-        r#"{"Id":{"name":["**"]}}"#,
-        r#"{"Id":{"name":["app/**","**"]}}"#,
-        r#"{"Id":{"name":["app/**"],"arn":["arn:p:s:r:*:secret:**"]}}"#,
+        r#"{"Id":{"name":["**"],"required":true}}"#,
+        r#"{"Id":{"name":["/**"],"required":true}}"#,
+        r#"{"Id":{"name":["app/**","**"],"required":true}}"#,
+        r#"{"Id":{"arn":["arn:p:s:r:1:secret:**"],"required":true}}"#,
+        r#"{"Id":{"arn":["arn:p:s:r:1:parameter/**"],"required":true}}"#,
+        r#"{"Id":{"name":["app/**"],"arn":["arn:p:s:r:*:secret:app/**"],"required":true}}"#,
     ] {
-        check(body, Seen::Manifest).unwrap_err();
+        check(body, Seen::Manifest).expect_err(body);
+        check(body, Seen::Unset).expect_err(body);
         check(body, Seen::Grant).unwrap();
     }
+    // A filter that may be left out holds nothing, unless it is the person who leaves the setting empty.
+    let optional = r#"{"Id":{"name":["app/**"]}}"#;
+    check(optional, Seen::Manifest).unwrap_err();
+    check(optional, Seen::Unset).unwrap();
 }

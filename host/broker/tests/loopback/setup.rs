@@ -97,7 +97,10 @@ pub(crate) fn options() -> Options {
 
 pub(crate) fn options_of(known: Known) -> Options {
     let mut options = Options::new(Arc::new(known));
-    options.retries = Retries { pauses: vec![Duration::from_millis(2), Duration::from_millis(4)] };
+    options.retries = Retries {
+        pauses: vec![Duration::from_millis(2), Duration::from_millis(4)],
+        throttled: vec![Duration::from_millis(2); 3],
+    };
     options
 }
 

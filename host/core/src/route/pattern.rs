@@ -85,6 +85,13 @@ impl ArnPattern {
         account.is_none()
     }
 
+    /// Whether it says what kind of resource is meant, and leaves open which one: `secret:**`, `parameter/**`.
+    pub fn is_of_any_name(&self) -> bool {
+        let separators = [':', '/'];
+        let kind = self.resource.text.trim_end_matches(separators);
+        self.resource.is_open && kind.len() < self.resource.text.len() && !kind.contains(separators)
+    }
+
     /// Whether each ARN that fits `other` fits this one.
     pub fn covers(&self, other: &Self) -> bool {
         let holds = |(own, other): (&Option<String>, &Option<String>)| own.is_none() || own == other;

@@ -57,16 +57,17 @@ const FORBIDDEN_ACTIONS: [&str; 10] = [
 /// The fields by which requests name secrets, parameters and keys (the references above, parameters of the actions).
 pub(super) const TARGETS: [&str; 11] = [
     "SecretId",
-    "SecretIdList[]",
+    "SecretIdList",
     "Name",
-    "Names[]",
+    "Names",
     "Path",
     "ResourceId",
-    "Filters[].Values[]",
-    "ParameterFilters[].Values[]",
+    // Of `Filters` and `ParameterFilters`.
+    "Values",
     "KeyId",
     "KmsKeyId",
     "DestinationKeyId",
+    "SourceKeyId",
 ];
 
 /// What the name of an endpoint of AWS' own says.
@@ -164,6 +165,13 @@ fn of_reference(target: &str, body: &Json) -> Option<&'static str> {
 
 /// The rule that a route breaks.
 pub(super) fn forbidden_route(route: &Route) -> Option<&'static str> {
+    // Services of other protocols read their actions off the path, the query or a form, and `x-amz-target` not at all.
+    let is_json = route.path.to_string() == "/" && route.query.is_empty() && route.methods == ["POST"];
+    if !is_json {
+        return Some(
+            "signs nothing but `POST /` without a query, which is where AWS' JSON services take their actions",
+        );
+    }
     let of_origin = Url::parse(&route.origin).ok().and_then(|url| of_url(&url));
     let mut targets = route.headers.get("x-amz-target").into_iter().flatten();
     of_origin.or_else(|| targets.find_map(|target| of_target(target)))

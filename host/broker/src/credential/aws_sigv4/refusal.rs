@@ -33,9 +33,7 @@ impl Refusal {
             return None;
         }
         Some(match code(answer)?.as_str() {
-            "UnrecognizedClientException" | "InvalidClientTokenId" | "InvalidAccessKeyId" | "NotAuthorized" => {
-                Self::Key
-            }
+            "UnrecognizedClientException" | "InvalidClientTokenId" | "InvalidAccessKeyId" => Self::Key,
             "ExpiredTokenException" | "ExpiredToken" | "TokenRefreshRequired" => Self::Session,
             "InvalidSignatureException"
             | "SignatureDoesNotMatch"
@@ -124,6 +122,8 @@ mod tests {
             ("<R><Error><Code>InvalidClientTokenId</Code></Error></R>", Some(Refusal::Key)),
             (r#"{"__type":"AccessDeniedException","message":"UnrecognizedClientException"}"#, None),
             (r#"{"__type":"ResourceNotFoundException"}"#, None),
+            // A right is missing: the key is fine ("AWS Secrets Manager API Reference, Common Errors").
+            (r#"{"__type":"NotAuthorized"}"#, None),
             ("<Code>a</Code><Code>SignatureDoesNotMatch</Code>", None),
             ("", None),
         ] {
