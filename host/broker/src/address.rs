@@ -75,6 +75,36 @@ pub(crate) fn place(address: IpAddr) -> Place {
     }
 }
 
+/// The metadata servers that a login of the host's own may ask, by the addresses that each cloud documents.
+const METADATA_ASKED: [IpAddr; 6] = [
+    IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)), // instance metadata of AWS, Azure and Google Cloud
+    IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)),   // AWS, ECS task credentials
+    IpAddr::V4(Ipv4Addr::new(169, 254, 170, 23)),  // AWS, EKS pod identity
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)), // AWS, instance metadata
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)), // AWS, EKS pod identity
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)), // Google Cloud, metadata server
+];
+
+/// How far a connection may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// To the network that the origin was granted with.
+    Network(NetworkClass),
+    /// To a cloud's metadata server and nowhere else. Only logins of the host's own reach so; no request of a plugin does.
+    Metadata,
+}
+
+impl Reach {
+    /// Whether a connection may go to this address.
+    pub(crate) fn permits(self, address: IpAddr) -> bool {
+        match self {
+            Self::Network(class) => permits(class, address),
+            // Whoever answers for a metadata server's name gains nothing by naming this machine, or one of the network.
+            Self::Metadata => METADATA_ASKED.contains(&address),
+        }
+    }
+}
+
 /// Whether a request to an origin of this class may go to this address.
 pub(crate) fn permits(class: NetworkClass, address: IpAddr) -> bool {
     match (class, place(address)) {
@@ -271,5 +301,19 @@ mod tests {
         assert_eq!(permitted(NetworkClass::Public), [true, false, false]);
         assert_eq!(permitted(NetworkClass::Private), [true, true, false]);
         assert_eq!(permitted(NetworkClass::Loopback), [false, false, true]);
+    }
+
+    #[test]
+    fn a_metadata_server_is_reached_by_a_login_alone_and_a_login_reaches_nothing_else_that_way() {
+        for text in ["169.254.169.254", "169.254.170.2", "fd20:ce::254", "fd00:ec2::254"] {
+            let address = text.parse().unwrap();
+            assert!(Reach::Metadata.permits(address), "{text}");
+            for class in [NetworkClass::Public, NetworkClass::Private, NetworkClass::Loopback] {
+                assert!(!Reach::Network(class).permits(address), "{text}");
+            }
+        }
+        for text in ["127.0.0.1", "10.0.0.1", "8.8.8.8", "169.254.1.1", "::1", "fd00::1", "::ffff:169.254.169.254"] {
+            assert!(!Reach::Metadata.permits(text.parse().unwrap()), "{text}");
+        }
     }
 }

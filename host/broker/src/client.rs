@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
-use crate::address;
+use crate::address::Reach;
 use crate::budget::{Budget, Spent};
 use crate::cause::Cause;
 use crate::certificate::CertificateFault;
@@ -82,7 +82,8 @@ pub(crate) struct Transport {
     networks: BTreeMap<String, NetworkClass>,
     dns: Option<Arc<dyn Resolve>>,
     tls: Tls,
-    clients: Mutex<HashMap<String, reqwest::Client>>,
+    /// By origin, and whether it is a metadata server's.
+    clients: Mutex<HashMap<(String, bool), reqwest::Client>>,
 }
 
 impl Transport {
@@ -92,7 +93,26 @@ impl Transport {
 
     /// Sends one request once and reads its answer.
     pub(crate) async fn exchange(&self, outgoing: Outgoing<'_>, limits: &Limits<'_>) -> Result<Answer, Failure> {
-        let client = tokio::time::timeout_at(limits.deadline, self.client(outgoing.origin));
+        let class = self.networks.get(outgoing.origin).copied().unwrap_or(NetworkClass::Public);
+        self.exchange_within(outgoing, limits, Reach::Network(class)).await
+    }
+
+    /// The same with the fixed origin of a cloud's metadata server, at the addresses that no plugin's request ever goes to.
+    pub(crate) async fn exchange_with_metadata_server(
+        &self,
+        outgoing: Outgoing<'_>,
+        limits: &Limits<'_>,
+    ) -> Result<Answer, Failure> {
+        self.exchange_within(outgoing, limits, Reach::Metadata).await
+    }
+
+    async fn exchange_within(
+        &self,
+        outgoing: Outgoing<'_>,
+        limits: &Limits<'_>,
+        reach: Reach,
+    ) -> Result<Answer, Failure> {
+        let client = tokio::time::timeout_at(limits.deadline, self.client(outgoing.origin, reach));
         let client = client.await.map_err(|_| Failure::Timeout)??;
         let mut request = reqwest::Request::new(outgoing.method.clone(), outgoing.url.clone());
         *request.headers_mut() = outgoing.headers;
@@ -107,20 +127,23 @@ impl Transport {
         tokio::time::timeout_at(limits.deadline, exchange).await.map_err(|_| Failure::Timeout)?
     }
 
-    async fn client(&self, origin: &str) -> Result<reqwest::Client, Failure> {
-        let known = self.clients.lock().unwrap_or_else(PoisonError::into_inner).get(origin).cloned();
+    async fn client(&self, origin: &str, reach: Reach) -> Result<reqwest::Client, Failure> {
+        let place = (origin.to_owned(), reach == Reach::Metadata);
+        let known = self.clients.lock().unwrap_or_else(PoisonError::into_inner).get(&place).cloned();
         if let Some(client) = known {
             return Ok(client);
         }
-        let class = self.networks.get(origin).copied().unwrap_or(NetworkClass::Public);
         // The connector never asks a resolver about an address, so an origin that is one is checked here.
         let literal = match dns::host(origin).map_err(|error| Failure::Untrusted(Cause::Other(error.to_string())))? {
             Host::Ipv4(address) => Some(IpAddr::V4(address)),
             Host::Ipv6(address) => Some(IpAddr::V6(address)),
             Host::Domain(_) => None,
         };
-        if literal.is_some_and(|address| !address::permits(class, address)) {
-            return Err(Failure::Outside(class));
+        if literal.is_some_and(|address| !reach.permits(address)) {
+            return Err(match reach {
+                Reach::Network(class) => Failure::Outside(class),
+                Reach::Metadata => Failure::Unreachable(Cause::Other(dns::NoMetadata.to_string())),
+            });
         }
         let is_https = origin.starts_with("https://");
         let tls = if is_https { self.tls.trusting().await } else { tls::without_roots() };
@@ -147,11 +170,11 @@ impl Transport {
             .connect_timeout(CONNECT)
             .pool_idle_timeout(IDLE)
             .user_agent(concat!("forge/", env!("CARGO_PKG_VERSION")))
-            .dns_resolver(Arc::new(Pinned { inner: dns::or_system(self.dns.as_ref()), class }))
+            .dns_resolver(Arc::new(Pinned { inner: dns::or_system(self.dns.as_ref()), reach }))
             .build()
             .map_err(|error| Failure::Untrusted(Cause::Other(innermost(&error))))?;
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(clients.entry(origin.to_owned()).or_insert(client).clone())
+        Ok(clients.entry(place).or_insert(client).clone())
     }
 }
 
@@ -243,6 +266,8 @@ fn innermost(error: &dyn std::error::Error) -> String {
 mod tests {
     use super::*;
 
+    const PUBLIC: Reach = Reach::Network(NetworkClass::Public);
+
     struct Nothing;
 
     #[async_trait::async_trait]
@@ -259,9 +284,9 @@ mod tests {
     #[tokio::test]
     async fn only_https_pays_for_reading_roots() {
         let transport = transport(&["http://vault.example", "https://vault.example"]);
-        transport.client("http://vault.example").await.unwrap();
+        transport.client("http://vault.example", PUBLIC).await.unwrap();
         assert!(!transport.tls.is_made());
-        transport.client("https://vault.example").await.unwrap();
+        transport.client("https://vault.example", PUBLIC).await.unwrap();
         assert!(transport.tls.is_made());
     }
 
@@ -269,7 +294,7 @@ mod tests {
     async fn a_client_is_made_once_per_origin() {
         let transport = transport(&["http://a.example", "http://b.example"]);
         for origin in ["http://a.example", "http://b.example", "http://a.example"] {
-            transport.client(origin).await.unwrap();
+            transport.client(origin, PUBLIC).await.unwrap();
         }
         assert_eq!(transport.clients.lock().unwrap().len(), 2);
     }

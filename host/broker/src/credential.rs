@@ -23,9 +23,15 @@ mod aws_sigv4;
 mod basic;
 mod bearer;
 mod derived;
+mod fetched;
 mod header;
 mod held;
+mod kept;
+mod lifetime;
 pub(crate) mod none;
+mod oauth;
+mod oauth2_client;
+mod question;
 mod vault_token;
 
 pub(crate) use derived::Derives;
@@ -35,8 +41,15 @@ pub use derived::derived;
 pub type Parameters = BTreeMap<String, String>;
 
 /// The kinds there are.
-static KINDS: [&CredentialKind; 6] =
-    [&aws_sigv4::KIND, &basic::KIND, &bearer::KIND, &header::KIND, &none::KIND, &vault_token::KIND];
+static KINDS: [&CredentialKind; 7] = [
+    &aws_sigv4::KIND,
+    &basic::KIND,
+    &bearer::KIND,
+    &header::KIND,
+    &none::KIND,
+    &oauth2_client::KIND,
+    &vault_token::KIND,
+];
 
 /// What a kind of credential is, before there is one.
 pub(crate) struct CredentialKind {
@@ -58,6 +71,10 @@ pub(crate) struct CredentialKind {
     pub(crate) shares_endpoints: Option<SharedEndpoint>,
     /// What it gives the templates of a manifest beside the settings.
     pub(crate) derives: Derives,
+    /// The settings that name a server to log in to, by an origin or a URL that a person types.
+    pub(crate) endpoints: &'static [&'static str],
+    /// The origins that it logs in to where a person types none: the backend's own.
+    pub(crate) logs_in_at: fn(&Parameters) -> Vec<String>,
     /// The origin beside its audience at which it asks whom it speaks for.
     pub(crate) asks_at: fn(&Parameters, &[String]) -> Option<String>,
     /// Whether it logs in with the provider's client certificate, so that there has to be one.
@@ -232,6 +249,28 @@ pub fn identity_origin(credential: &CredentialGrant) -> Option<String> {
     let kind = KINDS.iter().find(|known| known.name == credential.kind)?;
     let origin = (kind.asks_at)(&credential.parameters, &credential.audience)?;
     (!credential.audience.contains(&origin)).then_some(origin)
+}
+
+/// The origins that a person typed for logins; each is one of the grant's, whose network is recorded.
+pub fn typed_origins(credential: &CredentialGrant) -> Vec<String> {
+    let kind = KINDS.iter().find(|known| known.name == credential.kind);
+    let typed = kind.iter().flat_map(|kind| kind.endpoints).filter_map(|name| credential.parameters.get(*name));
+    // A kind checks what was typed, so what is none here is never sent anywhere.
+    typed.filter_map(|text| url::Url::parse(text).ok()).map(|url| url.origin().ascii_serialization()).collect()
+}
+
+/// The origins beside its audience at which a credential logs in; a person has to be shown them.
+pub fn login_origins(credential: &CredentialGrant) -> Vec<String> {
+    let kind = KINDS.iter().find(|known| known.name == credential.kind);
+    let mut origins = typed_origins(credential);
+    origins.extend(kind.iter().flat_map(|kind| (kind.logs_in_at)(&credential.parameters)));
+    let mut shown: Vec<String> = Vec::new();
+    for origin in origins {
+        if !credential.audience.contains(&origin) && !shown.contains(&origin) {
+            shown.push(origin);
+        }
+    }
+    shown
 }
 
 /// All sources that are tried without being named, of every kind: places that hold credentials, whoever uses them.

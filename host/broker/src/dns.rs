@@ -9,7 +9,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
 use crate::Error;
-use crate::address::{self, Place};
+use crate::address::{self, Place, Reach};
 use crate::cause::Cause;
 
 /// How many addresses of one name are looked at: more than any real name has.
@@ -46,28 +46,36 @@ pub(crate) fn or_system(given: Option<&Arc<dyn Resolve>>) -> Arc<dyn Resolve> {
 #[error("no address of the name lies in the {0} network")]
 pub(crate) struct Outside(pub(crate) NetworkClass);
 
-/// Resolves through another resolver and answers only what the class permits.
+/// The name of a metadata server was resolved, and none of its addresses is one.
+#[derive(Debug, thiserror::Error)]
+#[error("its name leads to no metadata server of a cloud")]
+pub(crate) struct NoMetadata;
+
+/// Resolves through another resolver and answers only what may be reached.
 ///
 /// The connection goes to exactly these addresses, so a name that answers a public address first and this machine's
 /// a moment later (DNS rebinding) gains nothing.
 pub(crate) struct Pinned {
     pub(crate) inner: Arc<dyn Resolve>,
-    pub(crate) class: NetworkClass,
+    pub(crate) reach: Reach,
 }
 
 impl Resolve for Pinned {
     fn resolve(&self, name: Name) -> Resolving {
-        let (resolving, class) = (self.inner.resolve(name), self.class);
+        let (resolving, reach) = (self.inner.resolve(name), self.reach);
         Box::pin(async move {
             let found = resolving.await?;
             let permitted: Vec<SocketAddr> = found
                 .take(MOST)
-                .filter(|found| address::permits(class, found.ip()))
+                .filter(|found| reach.permits(found.ip()))
                 // The port is the URL's; a resolver has no say in it.
                 .map(|found| SocketAddr::new(found.ip(), 0))
                 .collect();
             if permitted.is_empty() {
-                return Err(Outside(class).into());
+                return Err(match reach {
+                    Reach::Network(class) => Outside(class).into(),
+                    Reach::Metadata => NoMetadata.into(),
+                });
             }
             Ok(Box::new(permitted.into_iter()) as Addrs)
         })
@@ -175,8 +183,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_pinned_resolver_drops_what_its_class_does_not_permit_and_the_port() {
-        let pinned =
-            |found: &[&'static str]| Pinned { inner: Arc::new(Fixed(found.to_vec())), class: NetworkClass::Public };
+        let reach = Reach::Network(NetworkClass::Public);
+        let pinned = |found: &[&'static str]| Pinned { inner: Arc::new(Fixed(found.to_vec())), reach };
         let found: Vec<SocketAddr> = pinned(&["127.0.0.1", "1.1.1.1", "169.254.169.254"])
             .resolve("a.example".parse().unwrap())
             .await

@@ -121,6 +121,32 @@ pub enum Error {
         /// The HTTP status.
         status: u16,
     },
+    /// A token endpoint gave no token, and its code says why.
+    #[error("`{origin}` refused the {what} of `{kind}` with what is at `{place}`: {fault}")]
+    GrantRefused {
+        /// The kind of credential.
+        kind: &'static str,
+        /// `login` and so on.
+        what: &'static str,
+        /// The token endpoint's origin.
+        origin: String,
+        /// The source of the secret as it is written.
+        place: String,
+        /// What is wrong.
+        fault: GrantFault,
+    },
+    /// A server does not accept a token that was fetched a moment ago.
+    #[error("`{origin}` does not accept the token that `{issuer}` gave to `{kind}`: it answered {status}")]
+    TokenRefused {
+        /// The kind of credential.
+        kind: &'static str,
+        /// The origin.
+        origin: String,
+        /// The origin that gave the token.
+        issuer: String,
+        /// The HTTP status.
+        status: u16,
+    },
     /// The file that a profile was named in does not tell its key.
     #[error("the profile `{profile}` at `{place}` {rule}")]
     Profile {
@@ -191,6 +217,46 @@ pub enum Error {
     },
 }
 
+/// Why a token endpoint gives no token (RFC 6749, section 5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GrantFault {
+    /// `invalid_client`.
+    #[error("it does not know this client, or not with this secret")]
+    Client,
+    /// `invalid_grant`.
+    #[error("it does not accept what should buy a token: it is wrong, expired or revoked")]
+    Grant,
+    /// `unauthorized_client`.
+    #[error("this client may not log in in this way")]
+    Unauthorized,
+    /// `unsupported_grant_type`.
+    #[error("it has no login of this kind")]
+    Unsupported,
+    /// `invalid_scope`.
+    #[error("it does not give tokens for this scope")]
+    Scope,
+    /// `invalid_target` (RFC 8707, section 2).
+    #[error("it does not give tokens for this resource")]
+    Target,
+    /// `invalid_request`.
+    #[error("it finds something missing, or too much, in the request for a token")]
+    Request,
+}
+
+impl GrantFault {
+    fn hint(self, place: &str) -> String {
+        match self {
+            Self::Client => format!("check the client's id, and put its secret at `{place}`; it may have expired"),
+            Self::Grant => format!("put a new one at `{place}`; a clock that is off makes one wrong as well"),
+            Self::Unauthorized => "allow the client this login at its server, or use another one".to_owned(),
+            Self::Scope => "check the scope: it is the server's to say which ones there are".to_owned(),
+            Self::Unsupported | Self::Target | Self::Request => {
+                "check the token endpoint and the credential's other parameters".to_owned()
+            }
+        }
+    }
+}
+
 /// What is wrong with a key that signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyFault {
@@ -232,6 +298,8 @@ impl Error {
             | Self::SourceContent { .. }
             | Self::Rejected { .. }
             | Self::NotAccepted { .. }
+            | Self::GrantRefused { .. }
+            | Self::TokenRefused { .. }
             | Self::Profile { .. }
             | Self::KeyRefused { .. }
             | Self::ClockSkew { .. }
@@ -266,6 +334,10 @@ impl Error {
             Self::NotAccepted { place, .. } => format!(
                 "it is expired, revoked or another server's: put a new one at `{place}` (a token whose policies keep it from `auth/token/lookup-self` gets this answer too)"
             ),
+            Self::GrantRefused { fault, place, .. } => fault.hint(place),
+            Self::TokenRefused { issuer, .. } => {
+                format!("is it a token for this server? check the scope, and that `{issuer}` is whom it trusts")
+            }
             Self::Profile { .. } => "name another `profile`, or the parts of the key by their sources".to_owned(),
             Self::KeyRefused { what: KeyFault::Unknown, place, .. } => format!(
                 "put a key at `{place}` that is active; a temporary one needs its session's token beside it"

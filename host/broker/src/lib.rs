@@ -33,11 +33,11 @@ pub use certificate::{CertificateFacts, CertificateFault, certificate_facts, che
 pub use check::{check_grant, check_manifest};
 pub use credential::{
     Parameters, Usual, check_credential, derived, every_usual_source, identity_origin, is_source_parameter, kinds,
-    parse_credential, usual_audience, usual_sources,
+    login_origins, parse_credential, typed_origins, usual_audience, usual_sources,
 };
 pub use dns::network_class;
 pub use egress::{Egress, Options};
-pub use error::{Error, KeyFault, Unwrapping};
+pub use error::{Error, GrantFault, KeyFault, Unwrapping};
 pub use logins::Logins;
 pub use request::{Request, Response};
 pub use reqwest::dns::{Addrs, Name, Resolve, Resolving};

@@ -1,7 +1,17 @@
 //! Logins that are under way: each is finished and what it gave is kept, whoever has stopped waiting for it.
 
+use std::time::Duration;
+
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+use crate::Error;
+
+/// How long a login may take, whoever waits for it: a call's time may be over, and a secret of one use spent.
+pub(crate) const LONGEST: Duration = Duration::from_secs(20);
+
+/// Whoever waits longer than a login takes meets only a process that was stopped.
+const _: () = assert!(crate::tokens::WAIT.as_secs() > LONGEST.as_secs());
 
 /// The logins of a process that are under way.
 ///
@@ -17,8 +27,25 @@ impl Logins {
         drop(self.0.subscribe().wait_for(|count| *count == 0).await);
     }
 
+    /// Does a login at `origin` on a time of its own: the caller may leave, and what the login gives is kept all the same.
+    ///
+    /// # Errors
+    /// The login's own, and a timeout after 20 seconds. A panic of the login is one of the call that wanted it.
+    pub(crate) async fn finish<T: Send + 'static>(
+        &self,
+        origin: &str,
+        login: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        let late = |_| Err(Error::Timeout { origin: origin.to_owned() });
+        match self.begin(tokio::time::timeout(LONGEST, login)).await {
+            Ok(outcome) => outcome.unwrap_or_else(late),
+            Err(stopped) if stopped.is_panic() => std::panic::resume_unwind(stopped.into_panic()),
+            Err(_) => Err(Error::Timeout { origin: origin.to_owned() }),
+        }
+    }
+
     /// Begins a login; dropping the handle leaves it running.
-    pub(crate) fn begin<T: Send + 'static>(&self, login: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+    fn begin<T: Send + 'static>(&self, login: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
         self.0.send_modify(|count| *count += 1);
         let under_way = UnderWay(self.0.clone());
         tokio::spawn(async move {

@@ -137,10 +137,12 @@ pub(crate) fn grant(
                 credential.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
             row(&mut text, "credential", &format!("{} ({})", credential.kind, parameters.join(", ")));
             // A login sends what stands at the sources, and may have a server of its own.
-            let login =
-                credential.parameters.get("login-endpoint").filter(|origin| !credential.audience.contains(origin));
-            let asked = forge_broker::identity_origin(credential).filter(|origin| Some(origin) != login);
-            let login = login.map_or(String::new(), |origin| format!(", to log in to {origin},"));
+            let logins = forge_broker::login_origins(credential);
+            let asked = forge_broker::identity_origin(credential).filter(|origin| !logins.contains(origin));
+            let login = match logins.is_empty() {
+                true => String::new(),
+                false => format!(", to log in to {},", logins.join(" and ")),
+            };
             let asked = asked.map_or(String::new(), |origin| format!(", to {origin} to ask whom it speaks for,"));
             row(&mut text, "", &format!("sent to {}{login}{asked} and nowhere else", credential.audience.join(", ")));
             if let Some(identity) = &credential.identity {

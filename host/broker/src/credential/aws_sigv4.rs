@@ -57,6 +57,8 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
     // Every action on every account's secrets is a `POST /` there ("Smithy, AWS JSON 1.1 protocol").
     shares_endpoints: Some(SharedEndpoint { action: "x-amz-target", targets: &endpoint::TARGETS }),
     derives: partition::DERIVES,
+    endpoints: &["login-endpoint"],
+    logs_in_at: |_| Vec::new(),
     asks_at: |parameters, audience| caller::place(parameters, audience).map(|(origin, _)| origin),
     needs_certificate: |_| false,
     needs_tokens_kept: |_| false,

@@ -28,6 +28,8 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
     colon_is_action: false,
     shares_endpoints: None,
     derives: Derives::NONE,
+    endpoints: &[],
+    logs_in_at: |_| Vec::new(),
     asks_at: |_, _| None,
     needs_certificate: |_| false,
     needs_tokens_kept: |_| false,

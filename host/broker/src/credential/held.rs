@@ -41,6 +41,11 @@ impl Held {
         matches!(self.source, Source::Reference(_))
     }
 
+    /// Whether it was read before.
+    pub(super) async fn is_read(&self) -> bool {
+        self.last.lock().await.is_some()
+    }
+
     /// The last reading, or the first one; and whether it was made just now.
     pub(super) async fn read(&self) -> Result<(Arc<Reading>, bool), Error> {
         let mut last = self.last.lock().await;

@@ -16,7 +16,6 @@ use crate::client::Answer;
 use crate::request::Parsed;
 
 mod got;
-mod kept;
 mod login;
 mod method;
 mod paths;
@@ -49,6 +48,8 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
     colon_is_action: false,
     shares_endpoints: None,
     derives: Derives::NONE,
+    endpoints: &["login-endpoint"],
+    logs_in_at: |_| Vec::new(),
     asks_at: |_, _| None,
     needs_certificate: |parameters| parameters.get("method").is_some_and(|method| method == "cert"),
     needs_tokens_kept: |parameters| parameters.contains_key("secret-id-wrapped"),

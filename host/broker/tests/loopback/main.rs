@@ -11,6 +11,7 @@ mod kept;
 mod limits;
 mod login;
 mod network;
+mod oauth;
 mod one_use;
 mod reflection;
 mod retries;

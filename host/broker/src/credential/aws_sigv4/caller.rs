@@ -1,11 +1,9 @@
 //! Whom an access key speaks for, asked of AWS itself ("AWS STS API Reference, GetCallerIdentity"), which needs no right.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use forge_core::provider::RequestRecord;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use tokio::time::Instant;
 use url::Url;
 
 use super::endpoint::Endpoint;
@@ -14,11 +12,10 @@ use super::refusal::{Refusal, element};
 use super::sign::{self, Scope, Unsigned};
 use super::{KIND, partition};
 use crate::Error;
-use crate::client::{Answer, Failure, Limits, Outgoing, Transport};
+use crate::client::{Answer, Transport};
+use crate::credential::question::Question;
 use crate::credential::{Errand, Parameters};
 
-/// The longest answer in bytes; the usual one has about 500.
-const BODY_MAX: u64 = 64 * 1024;
 /// What the error texts call this request.
 const WHAT: &str = "identity request";
 /// "AWS STS API Reference, GetCallerIdentity".
@@ -71,44 +68,21 @@ impl Caller {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| self.protocol())?;
             headers.insert(name, HeaderValue::from_str(value).map_err(|_| self.protocol())?);
         }
-        let outgoing = Outgoing { method: &Method::POST, url: &url, origin: &self.origin, headers, body: BODY };
-        let limits = Limits { deadline: errand.deadline, body_max: BODY_MAX, budget: None };
-        let started = Instant::now();
-        let outcome = self.transport.exchange(outgoing, &limits).await;
-        if let Some(records) = errand.records {
-            records.lock().unwrap_or_else(PoisonError::into_inner).push(RequestRecord {
-                method: "POST".to_owned(),
-                origin: self.origin.clone(),
-                route: "/".to_owned(),
-                status: outcome.as_ref().ok().map(|answer| answer.status),
-                bytes: outcome.as_ref().map_or(0, |answer| answer.body.len() as u64),
-                milliseconds: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-                attempts: 1,
-                outcome: if outcome.is_ok() { "ok" } else { "unreachable" },
-            });
-        }
-        outcome.map_err(|failure| self.failure(failure))
+        let question = Question {
+            kind: KIND.name,
+            what: WHAT,
+            method: Method::POST,
+            origin: &self.origin,
+            target: "/",
+            headers,
+            body: BODY,
+            is_of_metadata: false,
+        };
+        question.ask(&self.transport, errand).await
     }
 
     fn protocol(&self) -> Error {
         Error::Protocol { kind: KIND.name, origin: self.origin.clone(), what: WHAT }
-    }
-
-    fn failure(&self, failure: Failure) -> Error {
-        let origin = self.origin.clone();
-        match failure {
-            Failure::Outside(class) => Error::Network {
-                origin,
-                what: format!("leads to addresses outside the `{class}` network it was granted for"),
-            },
-            Failure::Unreachable(cause) | Failure::Untrusted(cause) | Failure::Broken(cause) => {
-                Error::Unreachable { origin, cause }
-            }
-            Failure::Certificate(fault) => Error::ClientCertificate(fault),
-            Failure::Source(error) => *error,
-            Failure::Timeout | Failure::Spent(_) => Error::Timeout { origin },
-            Failure::Unreadable(_) | Failure::TooLarge => self.protocol(),
-        }
     }
 }
 

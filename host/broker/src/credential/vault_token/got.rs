@@ -6,11 +6,11 @@ use std::time::Duration;
 use forge_core::masking::Forms;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::time::Instant;
 
 use super::Used;
-use super::kept::Kept;
 use super::wire::Lease;
+use crate::credential::kept::Kept;
+use crate::credential::lifetime::Lifetime;
 
 /// How long a denial says nothing about a token that may not look itself up. One that was revoked is denied just so,
 /// and logging in at each denial would spend a secret's uses; so a login is tried, but not more often than this.
@@ -21,12 +21,7 @@ pub(super) struct Got {
     pub(super) token: SecretString,
     pub(super) forms: Arc<Forms>,
     pub(super) edition: u64,
-    /// When its life began, by the clock on the wall, which other processes share.
-    pub(super) since: Timestamp,
-    pub(super) life: Option<Duration>,
-    /// When two thirds of its life are over, and when all of it is.
-    due: Option<Instant>,
-    over: Option<Instant>,
+    pub(super) lifetime: Lifetime,
     /// The life that the login promised; a renewal that gives much less says that the longest life is near.
     pub(super) promised: Option<Duration>,
     pub(super) is_renewable: bool,
@@ -38,36 +33,26 @@ pub(super) struct Got {
 
 impl Got {
     pub(super) fn new(lease: Lease, edition: u64) -> Self {
-        let mut got = Self {
+        Self {
             forms: Arc::new(Forms::of(lease.token.expose_secret().as_bytes())),
-            token: lease.token.clone(),
+            token: lease.token,
             edition,
-            since: Timestamp::now(),
-            life: None,
-            due: None,
-            over: None,
+            lifetime: Lifetime::begins(lease.life),
             promised: lease.life,
-            is_renewable: false,
+            is_renewable: lease.is_renewable,
             is_blind: false,
             is_counted: lease.is_counted,
-        };
-        got.lives(&lease);
-        got
+        }
     }
 
     /// A token of another process, if it still counts.
     pub(super) fn of(kept: Kept, edition: u64) -> Option<Self> {
-        let (age, left) = kept.age(Timestamp::now())?;
-        let (token, now) = (kept.token?, Instant::now());
-        let life = kept.life.map(Duration::from_secs);
+        let (lifetime, token) = (Lifetime::of(&kept)?, kept.token?);
         Some(Self {
             forms: Arc::new(Forms::of(token.expose_secret().as_bytes())),
             token,
             edition,
-            since: kept.since,
-            life,
-            due: life.and_then(|life| now.checked_add((life * 2 / 3).saturating_sub(age))),
-            over: left.and_then(|left| now.checked_add(left)),
+            lifetime,
             promised: kept.promised.map(Duration::from_secs),
             is_renewable: kept.is_renewable,
             is_blind: kept.is_blind,
@@ -77,20 +62,16 @@ impl Got {
 
     /// From now on it lives as long as this lease says.
     pub(super) fn lives(&mut self, lease: &Lease) {
-        let now = Instant::now();
-        self.since = Timestamp::now();
-        self.life = lease.life;
-        self.due = lease.life.and_then(|life| now.checked_add(life * 2 / 3));
-        self.over = lease.life.and_then(|life| now.checked_add(life));
+        self.lifetime = Lifetime::begins(lease.life);
         self.is_renewable = lease.is_renewable;
     }
 
     pub(super) fn is_due(&self) -> bool {
-        self.due.is_some_and(|due| Instant::now() >= due)
+        self.lifetime.is_due()
     }
 
     pub(super) fn is_over(&self) -> bool {
-        self.over.is_some_and(|over| Instant::now() >= over)
+        self.lifetime.is_over()
     }
 
     pub(super) fn is(&self, token: &SecretString) -> bool {
@@ -99,7 +80,7 @@ impl Got {
 
     /// Whether a denial says nothing about it, because it can't be asked about and was alive a moment ago.
     pub(super) fn is_believed(&self) -> bool {
-        let age = Timestamp::now().as_millisecond().saturating_sub(self.since.as_millisecond());
+        let age = Timestamp::now().as_millisecond().saturating_sub(self.lifetime.since.as_millisecond());
         self.is_blind && !self.is_over() && u128::try_from(age).unwrap_or_default() < BELIEVED.as_millis()
     }
 

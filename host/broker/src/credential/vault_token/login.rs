@@ -1,7 +1,6 @@
 //! A token that a login gave: kept with its lease, renewed while that lasts, and got anew when it does not.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -10,19 +9,14 @@ use tokio::time::Instant;
 
 use super::Used;
 use super::got::Got;
-use super::kept::Kept;
 use super::method::{Means, Request};
 use super::wire::{Lease, Server};
 use super::wrapped::Wrapped;
 use crate::credential::Errand;
+use crate::credential::kept::Kept;
+use crate::logins::LONGEST;
 use crate::tokens::{GrantTokens, Turn};
 use crate::{Error, Logins};
-
-/// How long a login may take, whoever waits for it: a call's time may be over, and a secret of one use spent.
-const LONGEST: Duration = Duration::from_secs(20);
-
-/// Whoever waits longer than a login takes meets only a process that was stopped.
-const _: () = assert!(crate::tokens::WAIT.as_secs() > LONGEST.as_secs());
 
 /// A login and the token it gave last.
 pub(super) struct Login {
@@ -122,32 +116,20 @@ impl Login {
     ) -> Result<Used, Error> {
         let (way, records) = (Arc::clone(&self.way), errand.records.cloned());
         let has_turn = turn.is_some();
-        let login = self.logins.begin(async move {
+        let login = async move {
             let own = Errand { deadline: Instant::now() + LONGEST, records: records.as_ref() };
-            let work = async {
-                match is_refused {
-                    true => way.log_in_anew(&mut last, edition, &own, has_turn).await,
-                    false => way.renew_or_log_in(&mut last, edition, &own, has_turn).await,
-                }
+            let outcome = match is_refused {
+                true => way.log_in_anew(&mut last, edition, &own, has_turn).await,
+                false => way.renew_or_log_in(&mut last, edition, &own, has_turn).await,
             };
-            let outcome = tokio::time::timeout_at(own.deadline, work).await;
             drop((last, turn));
             outcome
-        });
-        match login.await {
-            Ok(outcome) => outcome.unwrap_or_else(|_| Err(self.way.late())),
-            // A panic of the login is one of the call that wanted it.
-            Err(stopped) if stopped.is_panic() => std::panic::resume_unwind(stopped.into_panic()),
-            Err(_) => Err(self.way.late()),
-        }
+        };
+        self.logins.finish(&self.way.endpoint.origin, login).await
     }
 }
 
 impl Way {
-    fn late(&self) -> Error {
-        Error::Timeout { origin: self.endpoint.origin.clone() }
-    }
-
     /// Another token than the one that is due, or the same with a new life.
     async fn renew_or_log_in(
         &self,
@@ -283,8 +265,8 @@ impl Way {
         let Some(tokens) = self.tokens.as_ref().filter(|_| got.is_some() || opened.is_some()) else { return };
         let entry = Kept {
             token: got.map(|got| got.token.clone()),
-            since: got.map_or_else(Timestamp::now, |got| got.since),
-            life: got.and_then(|got| got.life).map(|life| life.as_secs()),
+            since: got.map_or_else(Timestamp::now, |got| got.lifetime.since),
+            life: got.and_then(|got| got.lifetime.life).map(|life| life.as_secs()),
             promised: got.and_then(|got| got.promised).map(|life| life.as_secs()),
             is_renewable: got.is_some_and(|got| got.is_renewable),
             sources: prints.into_iter().map(|(name, print)| (name.to_owned(), print)).collect(),

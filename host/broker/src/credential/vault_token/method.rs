@@ -215,7 +215,7 @@ impl Means {
         let mut prints = Vec::new();
         for (name, held) in self.held().filter(|(_, held)| !held.is_reference()) {
             match held.read().await {
-                Ok((reading, _)) => prints.push((name, super::kept::print(&reading.text))),
+                Ok((reading, _)) => prints.push((name, crate::credential::kept::print(&reading.text))),
                 // A secret of one use is often removed once it is used; what it bought may still live.
                 Err(Error::SourceAbsent { .. }) => {}
                 Err(error) => return Err(error),

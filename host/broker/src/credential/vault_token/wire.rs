@@ -1,27 +1,22 @@
 //! The broker's own few requests to Vault: login, renewal and lookup of a token.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use forge_core::manifest::printable;
-use forge_core::provider::RequestRecord;
 use http::{HeaderMap, HeaderValue, Method, header};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use tokio::time::Instant;
-use url::Url;
 use zeroize::Zeroizing;
 
 use super::{KIND, NAMESPACE, TOKEN, token_value};
 use crate::Error;
-use crate::client::{Answer, Failure, Limits, Outgoing, Transport};
+use crate::client::{Answer, Transport};
 use crate::credential::Errand;
+use crate::credential::question::Question;
 
 /// The longest life of a token that is reckoned with, in seconds: ten years.
 const LONGEST_LIFE: u64 = 315_360_000;
-
-/// The longest answer in bytes; a token with hundreds of policies fits.
-const BODY_MAX: u64 = 64 * 1024;
 
 /// A server of Vault, and the namespace in which it is asked.
 pub(super) struct Server {
@@ -177,7 +172,6 @@ impl Server {
         body: &[u8],
         errand: &Errand<'_>,
     ) -> Result<Answer, Error> {
-        let url = Url::parse(&format!("{}/v1/{path}", self.origin)).map_err(|_| self.protocol(what))?;
         let mut headers = HeaderMap::new();
         if !body.is_empty() {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -188,46 +182,23 @@ impl Server {
         if let Some(namespace) = &self.namespace {
             headers.insert(NAMESPACE, namespace.clone());
         }
-        let outgoing = Outgoing { method: &method, url: &url, origin: &self.origin, headers, body };
-        let limits = Limits { deadline: errand.deadline, body_max: BODY_MAX, budget: None };
-        let started = Instant::now();
-        let outcome = self.transport.exchange(outgoing, &limits).await;
-        if let Some(records) = errand.records {
-            records.lock().unwrap_or_else(PoisonError::into_inner).push(RequestRecord {
-                method: method.to_string(),
-                origin: self.origin.clone(),
-                route: format!("/v1/{path}"),
-                status: outcome.as_ref().ok().map(|answer| answer.status),
-                bytes: outcome.as_ref().map_or(0, |answer| answer.body.len() as u64),
-                milliseconds: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-                attempts: 1,
-                outcome: if outcome.is_ok() { "ok" } else { "unreachable" },
-            });
-        }
-        let answer = outcome.map_err(|failure| self.failure(what, failure))?;
+        let question = Question {
+            kind: KIND.name,
+            what,
+            method,
+            origin: &self.origin,
+            target: &format!("/v1/{path}"),
+            headers,
+            body,
+            is_of_metadata: false,
+        };
+        let answer = question.ask(&self.transport, errand).await?;
         let (kind, origin, status) = (KIND.name, self.origin.clone(), answer.status);
         match status {
             200 => Ok(answer),
             400 | 401 | 403 | 404 => Err(Error::Rejected { kind, origin, what, status }),
             429 | 500..=599 => Err(Error::Unavailable { kind, origin, what, status }),
             _ => Err(self.protocol(what)),
-        }
-    }
-
-    fn failure(&self, what: &'static str, failure: Failure) -> Error {
-        let origin = self.origin.clone();
-        match failure {
-            Failure::Outside(class) => Error::Network {
-                origin,
-                what: format!("leads to addresses outside the `{class}` network it was granted for"),
-            },
-            Failure::Unreachable(cause) | Failure::Untrusted(cause) | Failure::Broken(cause) => {
-                Error::Unreachable { origin, cause }
-            }
-            Failure::Certificate(fault) => Error::ClientCertificate(fault),
-            Failure::Source(error) => *error,
-            Failure::Timeout | Failure::Spent(_) => Error::Timeout { origin },
-            Failure::Unreadable(_) | Failure::TooLarge => self.protocol(what),
         }
     }
 }

@@ -76,7 +76,7 @@ impl Wrapped {
     ) -> Result<(Arc<Reading>, SecretString), Error> {
         let (reading, _) = self.held.read().await?;
         let refuse = |what| Error::Unwrapping { origin: server.origin.clone(), place: self.held.place(), what };
-        let print = super::kept::print(&reading.text);
+        let print = crate::credential::kept::print(&reading.text);
         if let Some(opened) = self.opened().as_ref().filter(|opened| opened.print == print) {
             let secret = opened.secret.clone().ok_or_else(|| refuse(Unwrapping::Own))?;
             return Ok((reading, secret));

@@ -147,11 +147,12 @@ pub(in crate::commands) async fn propose(
     }
     let credential = credential_grant(app, printer, arguments, project, manifest, &origins)?;
     // A login that lives elsewhere is an origin too, and its network is recorded like that of any other.
-    let login = credential.as_ref().and_then(|credential| credential.parameters.get("login-endpoint"));
-    if let Some(origin) = login.filter(|origin| !networks.contains_key(*origin)) {
-        let (class, found) = forge_broker::network_class(origin, None).await?;
-        networks.insert(origin.clone(), class);
-        addresses.push((origin.clone(), found));
+    for origin in credential.iter().flat_map(forge_broker::typed_origins) {
+        if !networks.contains_key(&origin) {
+            let (class, found) = forge_broker::network_class(&origin, None).await?;
+            networks.insert(origin.clone(), class);
+            addresses.push((origin, found));
+        }
     }
     let mut grant = Grant {
         schema_version: SCHEMA_VERSION,

@@ -84,6 +84,26 @@ pub(super) fn print(secret: &SecretString) -> String {
 }
 
 impl Kept {
+    /// An entry for a token that was fetched, which is never renewed by itself.
+    pub(super) fn fetched(
+        token: SecretString,
+        since: Timestamp,
+        life: Option<u64>,
+        prints: Vec<(&'static str, String)>,
+    ) -> Self {
+        Self {
+            token: Some(token),
+            since,
+            life,
+            promised: life,
+            is_renewable: false,
+            sources: prints.into_iter().map(|(name, print)| (name.to_owned(), print)).collect(),
+            is_blind: false,
+            opened: None,
+            unwrapped: None,
+        }
+    }
+
     /// An entry as it was opened; `None` for anything but an entry of this format.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let stored: Stored = serde_json::from_slice(bytes).ok()?;
