@@ -17,8 +17,8 @@ pub(crate) const WRONG_STATE: &str = "InvalidRequestException";
 pub(crate) const WRONG_PARAMETER: &str = "InvalidParameterException";
 
 /// What each error means ("AWS Secrets Manager API Reference" and "AWS Systems Manager API Reference", errors of the actions
-/// and "Common Errors").
-const CODES: [(&str, ErrorKind, &str); 40] = [
+/// and "Common Errors"); those of throttling are of "AWS SDKs and Tools Reference Guide, Retry behavior".
+const CODES: [(&str, ErrorKind, &str); 46] = [
     (NOT_FOUND, ErrorKind::NotFound, "there is no such secret or version"),
     (EXISTS, ErrorKind::Conflict, "there is a secret of this name"),
     (WRONG_STATE, ErrorKind::WrongState, "the secret is deleted, or another service manages it"),
@@ -30,6 +30,7 @@ const CODES: [(&str, ErrorKind, &str); 40] = [
     ("LimitExceededException", ErrorKind::InvalidRequest, "a quota of the service is used up"),
     ("AccessDeniedException", ErrorKind::AccessDenied, "no policy allows this action on this secret"),
     ("AccessDenied", ErrorKind::AccessDenied, "no policy allows this action on this secret"),
+    ("NotAuthorized", ErrorKind::AccessDenied, "no policy allows this action on this secret"),
     ("DecryptionFailure", ErrorKind::AccessDenied, "the service can't decrypt with the secret's KMS key"),
     ("EncryptionFailure", ErrorKind::AccessDenied, "the service can't encrypt with the secret's KMS key"),
     ("OptInRequired", ErrorKind::AccessDenied, "the account does not use this region or service"),
@@ -38,7 +39,12 @@ const CODES: [(&str, ErrorKind, &str); 40] = [
     ("ExpiredTokenException", ErrorKind::Unauthenticated, "the session is over"),
     ("MissingAuthenticationTokenException", ErrorKind::Unauthenticated, "the request was not signed"),
     ("IncompleteSignatureException", ErrorKind::Unauthenticated, "the signature is not accepted"),
+    ("Throttling", ErrorKind::RateLimited, "the account asks too often"),
     ("ThrottlingException", ErrorKind::RateLimited, "the account asks too often"),
+    ("ThrottledException", ErrorKind::RateLimited, "the account asks too often"),
+    ("RequestThrottled", ErrorKind::RateLimited, "the account asks too often"),
+    ("RequestThrottledException", ErrorKind::RateLimited, "the account asks too often"),
+    ("RequestLimitExceeded", ErrorKind::RateLimited, "the account asks too often"),
     ("TooManyRequestsException", ErrorKind::RateLimited, "the account asks too often"),
     ("InternalServiceError", ErrorKind::Unavailable, "the service failed"),
     ("InternalFailure", ErrorKind::Unavailable, "the service failed"),
@@ -221,6 +227,24 @@ pub(crate) mod tests {
         let named = [("x-amzn-ErrorType", "AccessDeniedException")];
         host().answer_with("POST", URL, 400, &named, "").install();
         assert_eq!(ask("GetSecretValue", &()).unwrap_err().kind(), ErrorKind::AccessDenied);
+    }
+
+    #[test]
+    fn every_code_of_throttling_is_one_and_a_missing_right_is_no_wrong_request() {
+        for code in [
+            "Throttling",
+            "ThrottlingException",
+            "ThrottledException",
+            "RequestThrottled",
+            "RequestThrottledException",
+            "RequestLimitExceeded",
+            "TooManyRequestsException",
+        ] {
+            assert_eq!(error(400, &format!(r#"{{"__type":"{code}"}}"#)).kind(), ErrorKind::RateLimited, "{code}");
+        }
+        assert_eq!(error(400, r#"{"__type":"NotAuthorized"}"#).kind(), ErrorKind::AccessDenied);
+        // A code that nobody knows is what its status says.
+        assert_eq!(error(400, r#"{"__type":"Throttle"}"#).kind(), ErrorKind::InvalidRequest);
     }
 
     #[test]
