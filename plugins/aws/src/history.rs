@@ -108,15 +108,16 @@ pub(crate) fn restore(path: &str, version: &str) -> Result<SecretVersion, Error>
         return Err(Error::wrong_state("the secret is scheduled for deletion: recover it first"));
     }
     let missing = || Error::not_found(format!("the service keeps no version `{version}` of this secret"));
-    let to = match wanted {
-        Wanted::Label(label) => secret.labelled(label).ok_or_else(missing)?.to_owned(),
-        Wanted::Id(wanted) if secret.versions().any(|(known, _)| known == wanted) => wanted.to_owned(),
+    let is_described = |id: &str| secret.versions().any(|(known, _)| known == id);
+    let to = match (wanted, secret.labelled(version)) {
+        (Wanted::IdOrLabel(wanted), _) if is_described(wanted) => wanted,
+        (_, Some(labelled)) => labelled,
         // A version without a label is described by the list alone.
-        Wanted::Id(wanted) if all(id, &secret)?.iter().any(|version| version.id == wanted) => wanted.to_owned(),
-        Wanted::Id(_) => return Err(missing()),
+        (Wanted::IdOrLabel(wanted), None) if all(id, &secret)?.iter().any(|version| version.id == wanted) => wanted,
+        _ => return Err(missing()),
     };
-    if secret.current() != Some(&to) {
-        make_current(id, secret.current(), &to)?;
+    if secret.current() != Some(to) {
+        make_current(id, secret.current(), to)?;
     }
     Ok(SecretVersion { labels: vec![CURRENT.to_owned()], ..SecretVersion::new(to, true) })
 }
@@ -194,6 +195,15 @@ mod tests {
         answering(&[(200, &secret(""))]).install();
         assert_eq!(restore("a", NEW).unwrap().id, NEW);
         assert_eq!(actions(), ["DescribeSecret"]);
+    }
+
+    #[test]
+    fn a_label_as_long_as_an_id_is_rolled_back_to() {
+        let label = "release-of-2026-11-22-before-the-migration";
+        let labelled = secret("").replace("AWSPREVIOUS", label);
+        answering(&[(200, &labelled), (200, "{}")]).install();
+        assert_eq!(restore("a", label).unwrap().id, OLD);
+        assert_eq!(actions(), ["DescribeSecret", "UpdateSecretVersionStage"]);
     }
 
     #[test]

@@ -37,6 +37,11 @@ struct Listed {
 }
 
 fn send(beginning: &str, cursor: Option<&str>, limit: u32) -> Result<Response, Error> {
+    // "AWS Secrets Manager API Reference, Filter", `Values`: a `!` before a value leaves out what it matches, which would
+    // be everything that is not granted.
+    if beginning.starts_with('!') {
+        return Err(Error::invalid_request("no name begins with `!`, which means \"not\" to the service"));
+    }
     let filters = (!beginning.is_empty()).then_some([Filter { key: "name", values: [beginning] }]);
     ask("ListSecrets", &List { max_results: limit.clamp(1, PAGE), next_token: cursor, filters })
 }
@@ -63,7 +68,7 @@ pub(crate) fn check() -> Result<(), Error> {
 /// `invalid-request` for a cursor that is none of the service's, and what it said.
 pub(crate) fn page(prefix: Option<&str>, cursor: Option<&str>, limit: u32) -> Result<Page, Error> {
     let bounds = Bounds::of(prefix);
-    let Some(beginning) = bounds.beginning("/_+=.@-") else { return Ok(Page::default()) };
+    let Some(beginning) = bounds.beginning("/_+=.@-!") else { return Ok(Page::default()) };
     let listed: Listed = send(beginning, cursor, limit)?.json("a list of secrets")?;
     let named = |mut secret: Described| secret.name.take().map(|name| (name, secret));
     let entries = listed.secret_list.into_iter().filter_map(named).filter(|(name, _)| bounds.hold(name));
@@ -122,6 +127,20 @@ mod tests {
         for nothing in ["other", "team/app-\u{e9}"] {
             assert_eq!(granted(Some(nothing)), (String::new(), None));
         }
+    }
+
+    #[test]
+    fn what_other_services_made_is_listed_and_a_mark_that_means_not_is_never_sent() {
+        answering(&[(200, &listed(&["rds!db-1", "rds"]))]).install();
+        assert_eq!(names(&page(Some("rds!db-1"), None, 10).unwrap()), ["rds!db-1"]);
+        assert_eq!(asked()[0].1["Filters"][0]["Values"], json!(["rds!db-1"]));
+        // `!app` would list everything that does not begin with `app`.
+        answering(&[(200, &listed(&["other"]))]).install();
+        assert_eq!(page(Some("!app"), None, 10).unwrap_err().kind(), ErrorKind::InvalidRequest);
+        answering(&[(200, &listed(&["other"]))]).setting("prefix", "!app").install();
+        assert_eq!(page(None, None, 10).unwrap_err().kind(), ErrorKind::InvalidRequest);
+        assert_eq!(check().unwrap_err().kind(), ErrorKind::InvalidRequest);
+        assert_eq!(actions(), [""; 0]);
     }
 
     #[test]

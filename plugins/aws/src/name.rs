@@ -25,10 +25,11 @@ impl<'a> Id<'a> {
     pub(crate) fn of(path: &'a str) -> Result<Self, Error> {
         let is_arn = path.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("arn:"));
         // What an ARN has to be, part by part, is the grant's to know.
-        let (longest, marks) = if is_arn { (LONGEST_ARN, "/_+=.@-:") } else { (LONGEST, "/_+=.@-") };
+        let (longest, marks) = if is_arn { (LONGEST_ARN, "/_+=.@-!:") } else { (LONGEST, "/_+=.@-!") };
         let fits = |character: char| character.is_ascii_alphanumeric() || marks.contains(character);
         if path.is_empty() || path.len() > longest || !path.chars().all(fits) {
-            let words = "the name of a secret has 1 to 512 ASCII letters, digits and `/_+=.@-`";
+            let words = "the name of a secret has 1 to 512 ASCII letters, digits and `/_+=.@-`, and a `!` where \
+                         another service gave it";
             return Err(Error::invalid_request(words));
         }
         Ok(Self { text: path, is_arn })
@@ -38,8 +39,9 @@ impl<'a> Id<'a> {
 /// Which version of a secret is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wanted<'a> {
-    /// By its id, which has 32 to 64 characters ("PutSecretValue", parameter `ClientRequestToken`).
-    Id(&'a str),
+    /// By its id, which has 32 to 64 characters ("PutSecretValue", parameter `ClientRequestToken`), or by a label that is
+    /// as long: only the secret's versions tell which.
+    IdOrLabel(&'a str),
     /// By a label on it, such as `AWSPREVIOUS`.
     Label(&'a str),
 }
@@ -56,10 +58,10 @@ impl<'a> Wanted<'a> {
     pub(crate) fn of(version: Option<&'a str>) -> Result<Self, Error> {
         let version = version.unwrap_or(CURRENT);
         match version.chars().count() {
-            // A label has 1 to 256 characters ("UpdateSecretVersionStage"); those that people give are short.
-            1..32 => Ok(Self::Label(version)),
-            32..=64 => Ok(Self::Id(version)),
-            _ => Err(Error::invalid_request("a version is an id of 32 to 64 characters, or a label of fewer")),
+            32..=64 => Ok(Self::IdOrLabel(version)),
+            // "UpdateSecretVersionStage", parameter `VersionStage`.
+            1..=256 => Ok(Self::Label(version)),
+            _ => Err(Error::invalid_request("a version is an id of 32 to 64 characters, or a label of 1 to 256")),
         }
     }
 }
@@ -74,11 +76,12 @@ mod tests {
     #[test]
     fn a_name_has_the_letters_that_the_service_takes() {
         let long = "n".repeat(512);
-        for name in ["a", "app/db", "/app/db", "a_b+c=d.e@f-g", "app/db-AbCdEf", &long] {
+        // A `!` stands in the names of what other services made ("Secrets managed by other AWS services").
+        for name in ["a", "app/db", "/app/db", "a_b+c=d.e@f-g", "app/db-AbCdEf", "rds!db-1", &long] {
             assert_eq!(Id::of(name).unwrap(), Id { text: name, is_arn: false });
         }
         let longer = "n".repeat(513);
-        for name in ["", "a b", "caf\u{e9}", "a:b", "a*", "a~", "a\n", "a%20b", "!a", &longer] {
+        for name in ["", "a b", "caf\u{e9}", "a:b", "a*", "a~", "a\n", "a%20b", &longer] {
             assert_eq!(Id::of(name).unwrap_err().kind(), ErrorKind::InvalidRequest, "{name:?}");
         }
     }
@@ -94,9 +97,15 @@ mod tests {
     #[test]
     fn a_version_is_an_id_or_a_label() {
         let id = "11111111-2222-3333-4444-555555555555";
-        assert_eq!(Wanted::of(Some(id)).unwrap(), Wanted::Id(id));
+        assert_eq!(Wanted::of(Some(id)).unwrap(), Wanted::IdOrLabel(id));
         assert_eq!(Wanted::of(Some("AWSPREVIOUS")).unwrap(), Wanted::Label("AWSPREVIOUS"));
         assert_eq!(Wanted::of(None).unwrap(), Wanted::Label("AWSCURRENT"));
-        assert!(Wanted::of(Some(&"x".repeat(65))).is_err());
+        let long = "x".repeat(256);
+        for label in [&long[..31], &long[..65], &long] {
+            assert_eq!(Wanted::of(Some(label)).unwrap(), Wanted::Label(label));
+        }
+        for odd in ["", &"x".repeat(257)] {
+            assert_eq!(Wanted::of(Some(odd)).unwrap_err().kind(), ErrorKind::InvalidRequest);
+        }
     }
 }

@@ -35,11 +35,15 @@ struct Got {
 /// `invalid-request` for a path or a version that can't be, and what the service said.
 pub(crate) fn secret(path: &str, version: Option<&str>) -> Result<Option<Secret>, Error> {
     let id = Id::of(path)?;
-    let (version_id, version_stage) = match Wanted::of(version)? {
-        Wanted::Id(id) => (Some(id), None),
-        Wanted::Label(label) => (None, Some(label)),
+    let get = |version_id, version_stage| ask("GetSecretValue", &Get { secret_id: id.text, version_id, version_stage });
+    let answer = match Wanted::of(version)? {
+        Wanted::Label(label) => get(None, Some(label)),
+        Wanted::IdOrLabel(text) => match get(Some(text), None) {
+            Err(error) if is(&error, NOT_FOUND) => get(None, Some(text)),
+            answer => answer,
+        },
     };
-    let response = match ask("GetSecretValue", &Get { secret_id: id.text, version_id, version_stage }) {
+    let response = match answer {
         Err(error) if is(&error, NOT_FOUND) || is_of_deleted(&error, id) => return Ok(None),
         response => response?,
     };
@@ -89,6 +93,24 @@ mod tests {
         let bodies: Vec<_> = asked().into_iter().map(|(_, body)| body).collect();
         let label = json!({ "SecretId": "a", "VersionStage": "AWSPREVIOUS" });
         assert_eq!(bodies, [json!({ "SecretId": "a", "VersionId": ID }), label]);
+    }
+
+    #[test]
+    fn a_label_as_long_as_an_id_is_asked_for_as_a_label_where_no_version_has_it_as_its_id() {
+        let label = "release-of-2026-11-22-before-the-migration";
+        answering(&[(400, NOT_FOUND), (200, &got(r#""SecretString":"x""#))]).install();
+        assert_eq!(secret("a", Some(label)).unwrap().unwrap().value.as_bytes(), b"x");
+        let bodies: Vec<_> = asked().into_iter().map(|(_, body)| body).collect();
+        let by_label = json!({ "SecretId": "a", "VersionStage": label });
+        assert_eq!(bodies, [json!({ "SecretId": "a", "VersionId": label }), by_label]);
+        answering(&[(400, NOT_FOUND)]).install();
+        assert_eq!(secret("a", Some(label)).unwrap(), None);
+        assert_eq!(actions().len(), 2);
+        // One that is longer than any id is a label at once.
+        let longer = "x".repeat(256);
+        answering(&[(200, &got(r#""SecretString":"x""#))]).install();
+        secret("a", Some(&longer)).unwrap().unwrap();
+        assert_eq!(asked().remove(0).1, json!({ "SecretId": "a", "VersionStage": longer }));
     }
 
     #[test]

@@ -141,6 +141,11 @@ impl Write<'_> {
 
     /// A new secret, with its tags and the one key that is granted.
     pub(crate) fn create(&self) -> Result<SecretVersion, Error> {
+        // "AWS Secrets Manager User Guide, Secrets managed by other AWS services".
+        if self.id.text.contains('!') {
+            let words = "a name with a `!` is given by another service alone, and none of this name is there";
+            return Err(Error::invalid_request(words));
+        }
         let key = settings::required("kms-key")?;
         let body = Create {
             name: self.id.text,
@@ -213,6 +218,20 @@ mod tests {
         assert_eq!(actions(), ["PutSecretValue", "CreateSecret", "PutSecretValue"]);
         let bodies = bodies();
         assert!(bodies.iter().all(|body| body["ClientRequestToken"] == bodies[0]["ClientRequestToken"]));
+    }
+
+    #[test]
+    fn a_name_that_other_services_give_is_written_over_and_never_made() {
+        answering(&[(200, WRITTEN)]).install();
+        put("rds!db-1", b"x", &PutOptions::default()).unwrap();
+        for expected in [None, Some(String::new())] {
+            answering(&[(400, NOT_FOUND)]).install();
+            let options = PutOptions { expected_version: expected, ..PutOptions::default() };
+            let error = put("rds!db-1", b"x", &options).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+            assert!(error.message().contains("`!`"), "{}", error.message());
+            assert!(!actions().contains(&"CreateSecret".to_owned()));
+        }
     }
 
     #[test]
