@@ -3,7 +3,7 @@
 //!
 //! So a new version is written beside the current one, and becomes the current one by that move or not at all.
 
-use forge_sdk::{Error, SecretVersion, log};
+use forge_sdk::{Error, ErrorKind, SecretVersion, log};
 use serde::Serialize;
 
 use crate::call::{EXISTS, WRONG_PARAMETER, WRONG_STATE, ask, is};
@@ -48,13 +48,18 @@ fn conflict(expected: &str, current: Option<&str>) -> Error {
 /// `conflict` where somebody else moved the label in between, and what the service said.
 pub(crate) fn make_current(id: Id<'_>, from: Option<&str>, to: &str) -> Result<(), Error> {
     let Err(error) = shift(id, CURRENT, from, Some(to)) else { return Ok(()) };
-    if !is(&error, WRONG_PARAMETER) && !is(&error, WRONG_STATE) {
+    // The move is sent once, so a lost answer leaves open whether it was done.
+    let is_lost =
+        matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Upstream | ErrorKind::TooLarge);
+    if !is_lost && !is(&error, WRONG_PARAMETER) && !is(&error, WRONG_STATE) {
         return Err(error);
     }
     // The same answer is given to a version that is gone, so what is current now tells.
     match known(id) {
         Ok(Some(known)) if known.current() == Some(to) => Ok(()),
-        Ok(Some(known)) if known.current() != from => Err(conflict(from.unwrap_or_default(), known.current())),
+        Ok(Some(known)) if !is_lost && known.current() != from => {
+            Err(conflict(from.unwrap_or_default(), known.current()))
+        }
         _ => Err(error),
     }
 }
@@ -63,18 +68,20 @@ pub(crate) fn make_current(id: Id<'_>, from: Option<&str>, to: &str) -> Result<(
 ///
 /// # Errors
 ///
-/// `conflict` where there is one, and what the service said.
+/// `conflict` where there is one, `invalid-request` for an ARN, and what the service said.
 pub(crate) fn where_there_is_none(write: &Write<'_>) -> Result<SecretVersion, Error> {
+    if write.id.is_arn {
+        let words = "an ARN names a secret that is there: one that is not yet has a name alone";
+        return Err(Error::invalid_request(words));
+    }
     let error = match write.create() {
         Err(error) if is(&error, EXISTS) || is(&error, WRONG_STATE) => error,
         written => return written,
     };
     let Some(known) = known(write.id)? else { return Err(error) };
+    known.check_account()?;
     match known.current() {
-        current if known.is_deleted() => {
-            write.restore()?;
-            beside(write, current)
-        }
+        current if known.is_deleted() => write.restored(|| beside(write, current)),
         // Made without a value, as tools do that leave the value to others.
         None => beside(write, None),
         current => Err(conflict("", current)),
@@ -88,31 +95,43 @@ pub(crate) fn where_there_is_none(write: &Write<'_>) -> Result<SecretVersion, Er
 /// `conflict` where another version is current, and what the service said.
 pub(crate) fn over(write: &Write<'_>, expected: &str) -> Result<SecretVersion, Error> {
     match known(write.id)?.filter(|known| !known.is_deleted()) {
-        Some(known) if known.current() == Some(expected) => beside(write, Some(expected)),
+        Some(known) if known.current() == Some(expected) => {
+            known.check_account()?;
+            beside(write, Some(expected))
+        }
         known => Err(conflict(expected, known.as_ref().and_then(|known| known.current()))),
     }
 }
 
 /// Writes a version beside the current one and makes it the current one, if that still is.
+///
+/// Tags belong to the whole secret, so who loses adds none.
 fn beside(write: &Write<'_>, current: Option<&str>) -> Result<SecretVersion, Error> {
-    write.tag()?;
     let written = write.put(Some(WAITING))?;
-    let moved = make_current(write.id, current, &written.id);
+    let untagged = |error: Error| {
+        let words = format!("{}; version `{}` is written and current, without its tags", error.message(), written.id);
+        error.with_message(words)
+    };
+    let done = make_current(write.id, current, &written.id).and_then(|()| write.tag().map_err(untagged));
     // Whichever way it ended, the label has done what it is for; a version without any is removed by the service.
-    if let Err(error) = shift(write.id, WAITING, Some(&written.id), None) {
-        log::warn(&format!("version `{}` keeps the label `{WAITING}`: {error}", written.id));
+    match shift(write.id, WAITING, Some(&written.id), None) {
+        // Another write that compares has taken it meanwhile: a label is on one version.
+        Err(error) if is(&error, WRONG_PARAMETER) => {}
+        Err(error) => log::warn(&format!("version `{}` keeps the label `{WAITING}`: {error}", written.id)),
+        Ok(()) => {}
     }
-    moved.map(|()| SecretVersion { labels: vec![CURRENT.to_owned()], ..SecretVersion::new(written.id, true) })
+    done.map(|()| SecretVersion { labels: vec![CURRENT.to_owned()], ..SecretVersion::new(written.id, true) })
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 mod tests {
-    use forge_sdk::{ErrorKind, PutOptions};
+    use forge_sdk::PutOptions;
+    use forge_sdk::http::Failure;
     use serde_json::json;
 
     use super::*;
-    use crate::call::tests::{actions, answering, asked};
+    use crate::call::tests::{URL, actions, answering, asked};
     use crate::write::put;
 
     const WRITTEN: &str = r#"{"Name":"a","VersionId":"new","VersionStages":["FORGEWRITE"]}"#;
@@ -160,6 +179,72 @@ mod tests {
     }
 
     #[test]
+    fn a_move_whose_answer_was_lost_is_looked_for_before_it_is_told_as_failed() {
+        let moved = r#"{"Name":"a","VersionIdsToStages":{"old":["AWSPREVIOUS"],"new":["AWSCURRENT"]}}"#;
+        for lost in [(500, "InternalServiceError"), (503, "x"), (500, "x")] {
+            answering(&[(200, OLD), (200, WRITTEN), lost, (200, moved), (200, "{}")]).install();
+            assert_eq!(put("a", b"x", &expecting("old")).unwrap().id, "new");
+            let told = answering(&[(200, OLD), (200, WRITTEN), lost, (200, OLD), (200, "{}")]);
+            told.install();
+            assert!(put("a", b"x", &expecting("old")).is_err(), "{lost:?}");
+        }
+        let prepared = answering(&[(200, OLD), (200, WRITTEN)]);
+        let prepared = prepared.fail("POST", URL, Failure::Timeout).answer("POST", URL, 200, moved);
+        prepared.answer("POST", URL, 200, "{}").install();
+        put("a", b"x", &expecting("old")).unwrap();
+        assert_eq!(actions().len(), 5);
+        // Who was refused is not asked about any more.
+        answering(&[(200, OLD), (200, WRITTEN), (400, "AccessDeniedException"), (200, "{}")]).install();
+        assert_eq!(put("a", b"x", &expecting("old")).unwrap_err().kind(), ErrorKind::AccessDenied);
+        assert_eq!(actions().len(), 4);
+    }
+
+    #[test]
+    fn tags_are_added_by_who_wrote_and_not_by_who_lost() {
+        let tagged = PutOptions { tags: vec![("team".to_owned(), "web".to_owned())], ..expecting("old") };
+        answering(&[(200, OLD), (200, WRITTEN), (200, "{}")]).install();
+        put("a", b"x", &tagged).unwrap();
+        let update = "UpdateSecretVersionStage";
+        assert_eq!(actions(), ["DescribeSecret", "PutSecretValue", update, "TagResource", update]);
+        answering(&[(200, OLD), (200, WRITTEN), (400, WRONG_PARAMETER), (200, OTHER), (200, "{}")]).install();
+        assert_eq!(put("a", b"x", &tagged).unwrap_err().kind(), ErrorKind::Conflict);
+        assert!(!actions().contains(&"TagResource".to_owned()), "{:?}", actions());
+        // Who may not tag is told that the value is there.
+        let denied = (400, "AccessDeniedException");
+        answering(&[(200, OLD), (200, WRITTEN), (200, "{}"), denied, (200, "{}")]).install();
+        let error = put("a", b"x", &tagged).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AccessDenied);
+        assert!(error.message().contains("version `new` is written"), "{}", error.message());
+        assert_eq!(actions().len(), 5);
+    }
+
+    #[test]
+    fn a_secret_of_another_account_is_not_written_over_and_its_deletion_stays() {
+        let arn = r#""ARN":"arn:aws:secretsmanager:eu-central-1:123456789012:secret:a-AbCdEf""#;
+        let old = OLD.replacen('{', &format!("{{{arn},"), 1);
+        let deleted = old.replacen('{', r#"{"DeletedDate":1,"#, 1);
+        for (account, is_written) in [("123456789012", true), ("any", true), ("999999999999", false)] {
+            answering(&[(200, &old), (200, WRITTEN), (200, "{}")]).setting("account", account).install();
+            assert_eq!(put("a", b"x", &expecting("old")).is_ok(), is_written, "{account}");
+            assert_eq!(actions().len(), if is_written { 4 } else { 1 });
+            let answers = [(400, WRONG_STATE), (200, &*deleted), (200, "{}"), (200, WRITTEN), (200, "{}")];
+            answering(&answers).setting("account", account).install();
+            assert_eq!(put("a", b"x", &expecting("")).is_ok(), is_written, "{account}");
+            assert_eq!(actions().contains(&"RestoreSecret".to_owned()), is_written);
+        }
+    }
+
+    #[test]
+    fn who_expects_none_names_the_secret_by_its_name() {
+        answering(&[(400, "AccessDeniedException")]).install();
+        let arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:a-AbCdEf";
+        let error = put(arn, b"x", &expecting("")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+        assert!(error.message().contains("an ARN names a secret that is there"), "{}", error.message());
+        assert_eq!(actions(), [""; 0]);
+    }
+
+    #[test]
     fn who_expects_none_makes_the_secret_and_meets_one_as_a_conflict() {
         answering(&[(200, WRITTEN)]).install();
         put("a", b"x", &expecting("")).unwrap();
@@ -179,6 +264,9 @@ mod tests {
         answering(&[(400, EXISTS), (200, r#"{"Name":"a"}"#), (200, WRITTEN), (200, "{}")]).install();
         put("a", b"x", &expecting("")).unwrap();
         assert_eq!(asked()[3].1.get("RemoveFromVersionId"), None);
+        answering(&[(400, WRONG_STATE), (200, deleted), (200, "{}"), (400, "LimitExceededException")]).install();
+        let error = put("a", b"x", &expecting("")).unwrap_err();
+        assert!(error.message().contains("its deletion was cancelled"), "{}", error.message());
     }
 
     #[test]
@@ -186,5 +274,9 @@ mod tests {
         answering(&[(200, OLD), (200, WRITTEN), (200, "{}"), (500, "InternalServiceError")]).install();
         put("a", b"x", &expecting("old")).unwrap();
         assert!(forge_sdk::fake::lines().iter().any(|(_, line)| line.contains("`FORGEWRITE`")));
+        // A second write that compares took the label with it: there is nothing to take off and nothing to tell.
+        answering(&[(200, OLD), (200, WRITTEN), (200, "{}"), (400, WRONG_PARAMETER)]).install();
+        put("a", b"x", &expecting("old")).unwrap();
+        assert_eq!(forge_sdk::fake::lines(), []);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use forge_sdk::{Attributes, Entry, Error, SecretVersion, VersionState};
+use forge_sdk::{Attributes, Entry, Error, ErrorKind, SecretVersion, VersionState, settings};
 use serde::{Deserialize, Serialize};
 
 use crate::call::{self, NOT_FOUND, WRONG_STATE, ask, is};
@@ -51,6 +51,31 @@ struct Replica {
 }
 
 impl Described {
+    /// Its ARN, by which a grant holds it to an account: a name is whoever's the key is.
+    ///
+    /// # Errors
+    ///
+    /// `upstream` where the service did not tell it.
+    pub(crate) fn arn(&self) -> Result<&str, Error> {
+        self.arn.as_deref().ok_or_else(|| Error::upstream("the description of a secret has no ARN"))
+    }
+
+    /// Refuses a secret of another account than the one that a person said; a key may have been exchanged for another's.
+    ///
+    /// # Errors
+    ///
+    /// `access-denied` for another account, `upstream` where the service did not tell whose it is.
+    pub(crate) fn check_account(&self) -> Result<(), Error> {
+        // An account that was learnt and not said is known to the host alone.
+        let Some(said) = settings::get("account").filter(|account| account != "any") else { return Ok(()) };
+        // `arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:NAME` ("IAM User Guide, Amazon Resource Names").
+        if self.arn()?.split(':').nth(4) == Some(said.as_str()) {
+            return Ok(());
+        }
+        let words = format!("the secret belongs to another account than `{said}`, which the provider's settings name");
+        Err(Error::new(ErrorKind::AccessDenied, words))
+    }
+
     /// Whether it is scheduled for deletion.
     pub(crate) fn is_deleted(&self) -> bool {
         self.deleted_date.is_some()

@@ -58,17 +58,18 @@ pub(crate) fn recover(path: &str) -> Result<(), Error> {
 /// Removes the secret with all its versions at once and for good; `true` where there was anything.
 ///
 /// The service answers the same where there was nothing ("DeleteSecret", parameter `ForceDeleteWithoutRecovery`), so it is
-/// asked before.
+/// asked before. Nothing takes this back, so what it told is named by its ARN: the grant holds that to the account which the
+/// provider was added for, and a key that was exchanged for another account's is refused there.
 ///
 /// # Errors
 ///
-/// `invalid-request` for a path that can't be, and what the service said.
+/// `invalid-request` for a path that can't be, `denied-by-host` for a secret of an account that is not granted, and what the
+/// service said.
 pub(crate) fn purge(path: &str) -> Result<bool, Error> {
-    let id = Id::of(path)?;
-    if known(id)?.is_none() {
-        return Ok(false);
-    }
-    let body = Delete { secret_id: id.text, recovery_window_in_days: None, force_delete_without_recovery: Some(true) };
+    let Some(known) = known(Id::of(path)?)? else { return Ok(false) };
+    known.check_account()?;
+    let body =
+        Delete { secret_id: known.arn()?, recovery_window_in_days: None, force_delete_without_recovery: Some(true) };
     ask("DeleteSecret", &body).map(|_| true)
 }
 
@@ -84,6 +85,9 @@ mod tests {
 
     const DELETED: &str = r#"{"Name":"a","DeletedDate":1}"#;
     const THERE: &str = r#"{"Name":"a"}"#;
+    const OWN: &str = r#"{"Name":"a","ARN":"arn:aws:secretsmanager:eu-central-1:123456789012:secret:a-AbCdEf"}"#;
+    const OWN_DELETED: &str =
+        r#"{"Name":"a","ARN":"arn:aws:secretsmanager:eu-central-1:123456789012:secret:a-AbCdEf","DeletedDate":1}"#;
 
     #[test]
     fn a_deletion_leaves_the_days_of_the_setting_to_take_it_back() {
@@ -121,14 +125,32 @@ mod tests {
 
     #[test]
     fn a_purge_is_at_once_and_tells_whether_there_was_anything() {
-        for known in [THERE, DELETED] {
+        for known in [OWN, OWN_DELETED] {
             answering(&[(200, known), (200, "{}")]).install();
             assert!(purge("a").unwrap());
-            let expected = json!({ "SecretId": "a", "ForceDeleteWithoutRecovery": true });
+            // By its ARN, which the grant holds to an account.
+            let arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:a-AbCdEf";
+            let expected = json!({ "SecretId": arn, "ForceDeleteWithoutRecovery": true });
             assert_eq!(asked()[1], ("DeleteSecret".to_owned(), expected));
         }
         answering(&[(400, NOT_FOUND)]).install();
         assert!(!purge("a").unwrap());
+        assert_eq!(actions(), ["DescribeSecret"]);
+    }
+
+    #[test]
+    fn a_secret_of_another_account_is_not_purged() {
+        for (account, is_purged) in [("123456789012", true), ("any", true), ("999999999999", false)] {
+            answering(&[(200, OWN), (200, "{}")]).setting("account", account).install();
+            let purged = purge("a");
+            assert_eq!(purged.is_ok(), is_purged, "{account}");
+            assert_eq!(actions().len(), if is_purged { 2 } else { 1 });
+            let kind = purged.err().map(|error| error.kind());
+            assert!(kind.is_none_or(|kind| kind == ErrorKind::AccessDenied), "{kind:?}");
+        }
+        // Whose it is has to be known.
+        answering(&[(200, THERE), (200, "{}")]).install();
+        assert_eq!(purge("a").unwrap_err().kind(), ErrorKind::Upstream);
         assert_eq!(actions(), ["DescribeSecret"]);
     }
 }

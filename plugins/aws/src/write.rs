@@ -104,10 +104,7 @@ impl Write<'_> {
                 Err(error) if is(&error, EXISTS) => self.tagged_put(),
                 created => created,
             },
-            Err(error) if is_of_deleted(&error, self.id) => {
-                self.restore()?;
-                self.tagged_put()
-            }
+            Err(error) if is_of_deleted(&error, self.id) => self.restored(|| self.tagged_put()),
             written => written,
         }
     }
@@ -158,9 +155,17 @@ impl Write<'_> {
         Ok(SecretVersion::new(written.version_id, true))
     }
 
-    /// Takes its deletion back.
-    pub(crate) fn restore(&self) -> Result<(), Error> {
-        ask("RestoreSecret", &About { secret_id: self.id.text }).map(drop)
+    /// Takes its deletion back and then writes; a write that fails says what it leaves behind.
+    pub(crate) fn restored(
+        &self,
+        write: impl FnOnce() -> Result<SecretVersion, Error>,
+    ) -> Result<SecretVersion, Error> {
+        ask("RestoreSecret", &About { secret_id: self.id.text })?;
+        write().map_err(|error| {
+            let left = "its deletion was cancelled before that: `forge secret delete` schedules it again";
+            let words = format!("{}; {left}", error.message());
+            error.with_message(words)
+        })
     }
 }
 
@@ -248,6 +253,15 @@ mod tests {
         answering(&[(400, WRONG_STATE), (200, deleted), (200, "{}"), (200, WRITTEN)]).install();
         put("a", b"x", &PutOptions::default()).unwrap();
         assert_eq!(actions(), ["PutSecretValue", "DescribeSecret", "RestoreSecret", "PutSecretValue"]);
+        let full = (400, "LimitExceededException");
+        answering(&[(400, WRONG_STATE), (200, deleted), (200, "{}"), full]).install();
+        let error = put("a", b"x", &PutOptions::default()).unwrap_err();
+        assert_eq!((error.kind(), error.status()), (ErrorKind::InvalidRequest, Some(400)));
+        let told = "its deletion was cancelled before that: `forge secret delete` schedules it again";
+        assert!(error.message().ends_with(told), "{}", error.message());
+        // A deletion that stays is not told as cancelled.
+        answering(&[(400, WRONG_STATE), (200, deleted), full]).install();
+        assert!(!put("a", b"x", &PutOptions::default()).unwrap_err().message().contains("cancelled"));
         answering(&[(400, WRONG_STATE), (200, r#"{"Name":"a"}"#)]).install();
         assert_eq!(put("a", b"x", &PutOptions::default()).unwrap_err().kind(), ErrorKind::WrongState);
         assert_eq!(actions(), ["PutSecretValue", "DescribeSecret"]);
