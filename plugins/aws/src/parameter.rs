@@ -1,5 +1,6 @@
 //! Parameter Store (AWS Systems Manager API Reference, version 2014-11-06): parameters of text, with numbered versions.
 
+mod form;
 pub(crate) mod history;
 pub(crate) mod listing;
 pub(crate) mod read;
@@ -41,6 +42,22 @@ fn name(path: &str) -> Result<String, Error> {
         return Err(Error::invalid_request(words));
     }
     Ok(if path.contains('/') { format!("/{path}") } else { path.to_owned() })
+}
+
+/// The name of a parameter that is to be written: those of the service's own are only read.
+///
+/// # Errors
+///
+/// `invalid-request`, saying the rule.
+fn name_to_write(path: &str) -> Result<String, Error> {
+    let name = name(path)?;
+    // "AWS Systems Manager API Reference, PutParameter", parameter `Name`: in whatever case.
+    let first = name.trim_start_matches('/').get(..3).map(str::to_ascii_lowercase);
+    if matches!(first.as_deref(), Some("aws" | "ssm")) {
+        let words = "a parameter whose name begins with `aws` or `ssm` is the service's own, which nobody writes";
+        return Err(Error::invalid_request(words));
+    }
+    Ok(name)
 }
 
 /// The path of a parameter, as a reference names it.
@@ -91,6 +108,17 @@ mod tests {
         let deep = "a/".repeat(15) + "a";
         for odd in ["", "a b", "caf\u{e9}", "a:1", "a+b", "arn:aws:ssm:x", &deep, &"a".repeat(901)] {
             assert_eq!(name(odd).unwrap_err().kind(), ErrorKind::InvalidRequest, "{odd}");
+        }
+    }
+
+    #[test]
+    fn what_is_the_services_own_is_read_and_not_written() {
+        for path in ["aws/service/x", "AWS/x", "aws", "awesome/db", "ssm-x", "Ssm/x", "SSM"] {
+            name(path).unwrap();
+            assert_eq!(name_to_write(path).is_ok(), path == "awesome/db", "{path}");
+        }
+        for path in ["app/aws", "a", "as/db", "app/ssm/x"] {
+            assert_eq!(name_to_write(path).unwrap(), name(path).unwrap());
         }
     }
 

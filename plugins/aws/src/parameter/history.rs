@@ -3,8 +3,9 @@
 use forge_sdk::{Error, SecretVersion, VersionPage};
 use serde::{Deserialize, Serialize};
 
+use super::form::Form;
 use super::read::got;
-use super::write::written;
+use super::write::over;
 use super::{NOT_FOUND, ask};
 use crate::call::{self, is};
 
@@ -88,26 +89,31 @@ fn all(name: &str) -> Result<Vec<Version>, Error> {
 
 /// Makes an old version current by writing its value anew; what is current already stays as it is.
 ///
-/// Parameter Store can't compare, so a write in between is written over; its version stays and can be rolled back to.
+/// Parameter Store can't compare, so a write in between is written over; its version stays and can be rolled back to. A
+/// version that was of another type is not written: what was encrypted then would be plain text now.
 ///
 /// # Errors
 ///
-/// `not-found` for a parameter or a version that isn't there, and what the service said.
+/// `not-found` for a parameter or a version that isn't there, `wrong-state` for one of another type or key than those of the
+/// settings, and what the service said.
 pub(crate) fn restore(path: &str, version: &str) -> Result<SecretVersion, Error> {
-    let (name, version) = (super::name(path)?, super::version(version)?);
+    let (name, version) = (super::name_to_write(path)?, super::version(version)?);
+    let form = Form::of_settings()?;
     let current = got(&name, None)?.ok_or_else(missing)?;
     let gone = || Error::not_found(format!("the service keeps no version `{version}` of this parameter"));
     let old = got(&name, Some(version))?.ok_or_else(gone)?;
     if old.version == current.version {
         return Ok(SecretVersion::new(current.version.to_string(), true));
     }
-    written(&name, &old.value, true, &[])
+    form.check_kind(old.r#type.as_deref())?;
+    over(&name, &old.value, &form, &[])
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 mod tests {
     use forge_sdk::ErrorKind;
+    use serde_json::json;
 
     use super::*;
     use crate::call::tests::{actions, answering, asked};
@@ -138,10 +144,22 @@ mod tests {
 
     #[test]
     fn an_old_version_is_written_anew_and_the_current_one_stays() {
-        let got = |version: u64| format!(r#"{{"Parameter":{{"Value":"v{version}","Version":{version}}}}}"#);
-        answering(&[(200, &got(3)), (200, &got(1)), (200, r#"{"Version":4}"#)]).install();
+        let of = |version: u64, kind: &str| {
+            format!(r#"{{"Parameter":{{"Value":"v{version}","Type":"{kind}","Version":{version}}}}}"#)
+        };
+        let got = |version: u64| of(version, "SecureString");
+        let listed =
+            r#"{"Parameters":[{"Name":"a","Type":"SecureString","KeyId":"alias/aws/secretsmanager","Version":3}]}"#;
+        answering(&[(200, &got(3)), (200, &got(1)), (200, listed), (200, r#"{"Version":4}"#)]).install();
         assert_eq!(restore("a", "1").unwrap().id, "4");
-        assert_eq!(asked()[2].1["Value"], "v1");
+        assert_eq!((&asked()[3].1["Value"], &asked()[3].1["Type"]), (&json!("v1"), &json!("SecureString")));
+        // Neither a version of another type is written, nor over a parameter of another one.
+        let plain = listed.replace("SecureString", "String");
+        for (old, listed) in [(of(1, "String"), listed), (got(1), &plain)] {
+            answering(&[(200, &got(3)), (200, &old), (200, listed), (200, r#"{"Version":4}"#)]).install();
+            assert_eq!(restore("a", "1").unwrap_err().kind(), ErrorKind::WrongState);
+            assert!(!actions().contains(&"AmazonSSM.PutParameter".to_owned()));
+        }
         answering(&[(200, &got(3)), (200, &got(3))]).install();
         assert_eq!(restore("a", "3").unwrap().id, "3");
         assert_eq!(actions().len(), 2);

@@ -8,7 +8,7 @@ use crate::bounds::Bounds;
 use crate::call;
 
 /// The most parameters of one page ("DescribeParameters", parameter `MaxResults`).
-const PAGE: u32 = 50;
+pub(super) const PAGE: u32 = 50;
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -49,7 +49,7 @@ impl Filter {
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Listed {
     pub(super) parameters: Vec<Known>,
-    next_token: Option<String>,
+    pub(super) next_token: Option<String>,
 }
 
 /// A parameter without its value.
@@ -58,9 +58,9 @@ pub(super) struct Listed {
 pub(super) struct Known {
     pub(super) name: String,
     pub(super) version: Option<u64>,
-    r#type: Option<String>,
+    pub(super) r#type: Option<String>,
     description: Option<String>,
-    key_id: Option<String>,
+    pub(super) key_id: Option<String>,
     tier: Option<String>,
     last_modified_date: Option<f64>,
 }

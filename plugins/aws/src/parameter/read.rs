@@ -9,6 +9,9 @@ use super::{NO_VERSION, NOT_FOUND, ask};
 use crate::call::{self, is};
 use crate::tags::{self, Tag};
 
+/// The most answers that are read to find one parameter.
+const PAGES: usize = 10;
+
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Get<'a> {
@@ -27,6 +30,7 @@ struct Answer {
 pub(super) struct Got {
     pub(super) value: String,
     pub(super) version: u64,
+    pub(super) r#type: Option<String>,
     last_modified_date: Option<f64>,
 }
 
@@ -99,9 +103,25 @@ pub(crate) fn entry(path: &str) -> Result<Option<Entry>, Error> {
 ///
 /// Anything but absence.
 pub(super) fn known(name: &str) -> Result<Option<Known>, Error> {
-    let listed = super::listing::send(Filter::equal(name), None, 1)?;
-    let is_it = |known: &Known| known.name.trim_start_matches('/') == name.trim_start_matches('/');
-    Ok(listed.parameters.into_iter().find(is_it))
+    // "DescribeParameters", `MaxResults`: an answer has none up to as many, and only one without a token is the last.
+    let (mut next, mut similar) = (None::<String>, None);
+    for _ in 0..PAGES {
+        let listed = super::listing::send(Filter::equal(name), next.as_deref(), super::listing::PAGE)?;
+        for known in listed.parameters {
+            if known.name == name {
+                return Ok(Some(known));
+            }
+            // The service compares without a `/` before a single segment.
+            if known.name.trim_start_matches('/') == name.trim_start_matches('/') {
+                similar = Some(known);
+            }
+        }
+        next = listed.next_token.filter(|next| !next.is_empty());
+        if next.is_none() {
+            return Ok(similar);
+        }
+    }
+    Err(Error::upstream("the service's list of parameters does not end"))
 }
 
 #[cfg(test)]
@@ -150,10 +170,26 @@ mod tests {
         ];
         assert_eq!(entry.attributes, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
         let filter = json!([{ "Key": "Name", "Option": "Equals", "Values": ["/app/db"] }]);
-        assert_eq!(asked()[0].1, json!({ "ParameterFilters": filter, "MaxResults": 1 }));
+        assert_eq!(asked()[0].1, json!({ "ParameterFilters": filter, "MaxResults": 50 }));
         answering(&[(200, listed), (400, "AccessDeniedException")]).install();
         assert_eq!(super::entry("app/db").unwrap().unwrap().tags, []);
         answering(&[(200, r#"{"Parameters":[]}"#)]).install();
         assert_eq!(super::entry("app/db").unwrap(), None);
+    }
+
+    #[test]
+    fn a_parameter_is_found_behind_answers_that_have_none() {
+        let none = r#"{"Parameters":[],"NextToken":"more"}"#;
+        let there = r#"{"Parameters":[{"Name":"/db","Version":1},{"Name":"db","Version":2}],"NextToken":"more"}"#;
+        answering(&[(200, none), (200, none), (200, there), (200, r#"{"TagList":[]}"#)]).install();
+        // Of two that differ in a `/` alone, the one that was named.
+        assert_eq!(entry("db").unwrap().unwrap().version.unwrap().id, "2");
+        let tokens: Vec<_> = asked().iter().take(3).map(|(_, body)| body["NextToken"].clone()).collect();
+        assert_eq!(tokens, [json!(null), json!("more"), json!("more")]);
+        answering(&[(200, none), (200, r#"{"Parameters":[]}"#)]).install();
+        assert_eq!(entry("db").unwrap(), None);
+        answering(&[(200, none)]).install();
+        assert_eq!(entry("db").unwrap_err().kind(), ErrorKind::Upstream);
+        assert_eq!(asked().len(), PAGES);
     }
 }

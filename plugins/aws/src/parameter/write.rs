@@ -1,12 +1,13 @@
 //! Writing a parameter ("AWS Systems Manager API Reference, PutParameter" and "AddTagsToResource").
 
-use forge_sdk::{Error, PutOptions, SecretVersion, settings};
+use forge_sdk::{Error, PutOptions, SecretVersion};
 use serde::{Deserialize, Serialize};
 
+use super::form::Form;
+use super::read::known;
 use super::{EXISTS, NO_RESOURCE, ask};
 use crate::call::is;
 use crate::tags::{self, Tag};
-use crate::write::named;
 
 /// The longest value, in bytes: 4,096 in the standard tier, and this in the advanced one.
 const LONGEST: usize = 8_192;
@@ -43,22 +44,48 @@ struct Written {
 /// # Errors
 ///
 /// `invalid-request` for a path, a value or a tag that can't be, `unsupported` for an option or bytes that the service
-/// can't keep, `conflict` where there is a parameter and none was expected, and what the service said.
+/// can't keep, `conflict` where there is a parameter and none was expected, `wrong-state` for one of another type or key
+/// than those of the settings, and what the service said.
 pub(crate) fn put(path: &str, value: &[u8], options: &PutOptions) -> Result<SecretVersion, Error> {
     options.only(&["expected-version", "tags"])?;
-    let (name, value, tags) = (super::name(path)?, text(value)?, tags::of(&options.tags)?);
+    let (name, value, tags) = (super::name_to_write(path)?, text(value)?, tags::of(&options.tags)?);
+    let form = Form::of_settings()?;
     match options.expected_version.as_deref() {
-        Some("") => written(&name, value, false, &tags),
+        Some("") => written(&name, value, &form, false, &tags),
         Some(_) => Err(Error::unsupported("Parameter Store can't compare versions before it writes")),
-        None if tags.is_empty() => written(&name, value, true, &[]),
-        // A write over a parameter takes no tags, so they come first: who may not tag writes nothing.
-        None => match ask("AddTagsToResource", &Attach { resource_type: "Parameter", resource_id: &name, tags: &tags })
-        {
-            Ok(_) => written(&name, value, true, &[]),
-            Err(error) if is(&error, NO_RESOURCE) => written(&name, value, false, &tags),
-            Err(error) => Err(error),
-        },
+        None => over(&name, value, &form, &tags),
     }
+}
+
+/// A write over a parameter of the same type and key, or of a new one.
+///
+/// # Errors
+///
+/// `wrong-state` for one of another type or key, and what the service said.
+pub(super) fn over(name: &str, value: &str, form: &Form, tags: &[Tag]) -> Result<SecretVersion, Error> {
+    // Twice, since somebody else may make or delete it in between.
+    for _ in 0..2 {
+        let Some(known) = known(name)? else {
+            match written(name, value, form, false, tags) {
+                Err(error) if is(&error, EXISTS) => continue,
+                answer => return answer,
+            }
+        };
+        form.check(&known)?;
+        match tag(name, tags) {
+            Err(error) if is(&error, NO_RESOURCE) => {}
+            tagged => return tagged.and_then(|()| written(name, value, form, true, &[])),
+        }
+    }
+    Err(Error::conflict("the parameter is there and not listed yet, so neither its type nor its key is known"))
+}
+
+/// Adds tags to a parameter; a write over one takes none, so they come first: who may not tag writes nothing.
+fn tag(name: &str, tags: &[Tag]) -> Result<(), Error> {
+    if !tags.is_empty() {
+        ask("AddTagsToResource", &Attach { resource_type: "Parameter", resource_id: name, tags })?;
+    }
+    Ok(())
 }
 
 /// The value as the service keeps it: a text that is not empty.
@@ -73,14 +100,9 @@ fn text(value: &[u8]) -> Result<&str, Error> {
 }
 
 /// One write, over what is there or only where there is nothing.
-pub(super) fn written(name: &str, value: &str, overwrite: bool, tags: &[Tag]) -> Result<SecretVersion, Error> {
-    let (kind, key) = (settings::required("parameter-type")?, settings::required("kms-key")?);
-    let key_id = match kind.as_str() {
-        "SecureString" => named(&key),
-        "String" => None,
-        _ => return Err(Error::invalid_request("the setting `parameter-type` is `SecureString` or `String`")),
-    };
-    let answer = ask("PutParameter", &Put { name, value, r#type: &kind, key_id, overwrite, tags });
+fn written(name: &str, value: &str, form: &Form, overwrite: bool, tags: &[Tag]) -> Result<SecretVersion, Error> {
+    let body = Put { name, value, r#type: form.kind(), key_id: form.key_id(), overwrite, tags };
+    let answer = ask("PutParameter", &body);
     let answer = answer.map_err(|error| {
         let is_conflict = is(&error, EXISTS);
         if is_conflict { error.with_message("no parameter was expected, and there is one") } else { error }
@@ -99,20 +121,63 @@ mod tests {
     use crate::call::tests::{actions, answering, asked};
 
     const WRITTEN: &str = r#"{"Version":4,"Tier":"Standard"}"#;
+    const NONE: &str = r#"{"Parameters":[]}"#;
+    const THERE: &str =
+        r#"{"Parameters":[{"Name":"a","Type":"SecureString","KeyId":"alias/aws/secretsmanager","Version":3}]}"#;
 
     fn expecting(version: &str) -> PutOptions {
         PutOptions { expected_version: Some(version.to_owned()), ..PutOptions::default() }
     }
 
     #[test]
-    fn a_write_is_one_request_of_the_granted_type_and_key() {
-        answering(&[(200, WRITTEN)]).setting("kms-key", "mine").install();
-        assert_eq!(put("app/db", b"hunter2", &PutOptions::default()).unwrap().id, "4");
-        let body = json!({ "Name": "/app/db", "Value": "hunter2", "Type": "SecureString", "KeyId": "mine", "Overwrite": true });
-        assert_eq!(asked(), [("AmazonSSM.PutParameter".to_owned(), body)]);
-        answering(&[(200, WRITTEN)]).setting("parameter-type", "String").install();
-        put("app/db", b"hunter2", &PutOptions::default()).unwrap();
-        assert_eq!((asked()[0].1["Type"].as_str(), asked()[0].1.get("KeyId")), (Some("String"), None));
+    fn a_write_is_of_the_granted_type_and_key() {
+        let listed = THERE.replace("alias/aws/secretsmanager", "mine");
+        answering(&[(200, &listed), (200, WRITTEN)]).setting("kms-key", "mine").install();
+        assert_eq!(put("a", b"hunter2", &PutOptions::default()).unwrap().id, "4");
+        let body =
+            json!({ "Name": "a", "Value": "hunter2", "Type": "SecureString", "KeyId": "mine", "Overwrite": true });
+        assert_eq!(asked()[1], ("AmazonSSM.PutParameter".to_owned(), body));
+        let listed = listed.replace("SecureString", "String");
+        answering(&[(200, &listed), (200, WRITTEN)]).setting("parameter-type", "String").install();
+        put("a", b"hunter2", &PutOptions::default()).unwrap();
+        assert_eq!((asked()[1].1["Type"].as_str(), asked()[1].1.get("KeyId")), (Some("String"), None));
+    }
+
+    #[test]
+    fn a_write_changes_neither_type_nor_key_of_a_parameter_that_is_there() {
+        let tagged = PutOptions { tags: vec![("team".to_owned(), "web".to_owned())], ..PutOptions::default() };
+        for (setting, value) in [("parameter-type", "String"), ("kms-key", "mine")] {
+            for options in [&PutOptions::default(), &tagged] {
+                answering(&[(200, THERE), (200, WRITTEN)]).setting(setting, value).install();
+                let error = put("a", b"hunter2", options).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::WrongState);
+                assert!(error.message().contains(&format!("`{setting}`")), "{}", error.message());
+                assert_eq!(actions(), ["AmazonSSM.DescribeParameters"]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_parameter_that_is_not_listed_is_never_written_over() {
+        answering(&[(200, NONE), (200, WRITTEN)]).install();
+        put("a", b"x", &PutOptions::default()).unwrap();
+        assert_eq!(asked()[1].1["Overwrite"], false);
+        // Somebody else made it in between.
+        answering(&[(200, NONE), (400, EXISTS), (200, THERE), (200, WRITTEN)]).install();
+        put("a", b"x", &PutOptions::default()).unwrap();
+        assert_eq!(asked()[3].1["Overwrite"], true);
+        answering(&[(200, NONE), (400, EXISTS), (200, NONE), (400, EXISTS)]).install();
+        assert_eq!(put("a", b"x", &PutOptions::default()).unwrap_err().kind(), ErrorKind::Conflict);
+        assert!(asked().iter().all(|(_, body)| body["Overwrite"] != true));
+    }
+
+    #[test]
+    fn what_is_the_services_own_is_refused_before_any_request() {
+        answering(&[(200, NONE), (200, WRITTEN)]).install();
+        for path in ["aws/service/x", "SSM-x"] {
+            assert_eq!(put(path, b"x", &PutOptions::default()).unwrap_err().kind(), ErrorKind::InvalidRequest);
+        }
+        assert_eq!(actions(), [""; 0]);
     }
 
     #[test]
@@ -128,17 +193,21 @@ mod tests {
     #[test]
     fn tags_are_added_first_and_come_with_a_parameter_that_is_new() {
         let tagged = PutOptions { tags: vec![("team".to_owned(), "web".to_owned())], ..PutOptions::default() };
-        answering(&[(200, "{}"), (200, WRITTEN)]).install();
+        answering(&[(200, THERE), (200, "{}"), (200, WRITTEN)]).install();
         put("a", b"x", &tagged).unwrap();
-        assert_eq!(actions(), ["AmazonSSM.AddTagsToResource", "AmazonSSM.PutParameter"]);
-        assert_eq!(asked()[1].1.get("Tags"), None);
-        answering(&[(400, NO_RESOURCE), (200, WRITTEN)]).install();
+        let names = ["DescribeParameters", "AddTagsToResource", "PutParameter"];
+        assert_eq!(actions(), names.map(|name| format!("AmazonSSM.{name}")));
+        assert_eq!(asked()[2].1.get("Tags"), None);
+        answering(&[(200, NONE), (200, WRITTEN)]).install();
         put("a", b"x", &tagged).unwrap();
         assert_eq!(asked()[1].1["Tags"], json!([{ "Key": "team", "Value": "web" }]));
-        assert_eq!(asked()[1].1["Overwrite"], false);
-        answering(&[(400, "AccessDeniedException")]).install();
+        // Somebody else deleted it in between.
+        answering(&[(200, THERE), (400, NO_RESOURCE), (200, NONE), (200, WRITTEN)]).install();
+        put("a", b"x", &tagged).unwrap();
+        assert_eq!(asked()[3].1["Overwrite"], false);
+        answering(&[(200, THERE), (400, "AccessDeniedException")]).install();
         assert_eq!(put("a", b"x", &tagged).unwrap_err().kind(), ErrorKind::AccessDenied);
-        assert_eq!(actions().len(), 1);
+        assert_eq!(actions().len(), 2);
     }
 
     #[test]
