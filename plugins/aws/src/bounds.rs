@@ -12,7 +12,12 @@ pub(crate) struct Bounds<'a> {
 impl<'a> Bounds<'a> {
     /// The bounds of a listing of this prefix of whole segments.
     pub(crate) fn of(prefix: Option<&'a str>) -> Self {
-        Self { granted: settings::get("prefix").unwrap_or_default(), wanted: prefix.unwrap_or_default() }
+        Self::within(settings::get("prefix").unwrap_or_default(), prefix)
+    }
+
+    /// The same for a granted prefix that is spelt as paths are.
+    pub(crate) fn within(granted: String, prefix: Option<&'a str>) -> Self {
+        Self { granted, wanted: prefix.unwrap_or_default() }
     }
 
     /// How each name begins that lies within, which is what the service is asked for; none where there can be no such

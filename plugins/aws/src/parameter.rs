@@ -29,19 +29,27 @@ fn ask(action: &str, body: &impl Serialize) -> Result<Response, Error> {
     call::ask_for(&format!("AmazonSSM.{action}"), body)
 }
 
-/// The name of a parameter: a path of several segments is a hierarchy, and begins with `/`; one of a single segment is the
-/// same with and without it ("PutParameter", parameter `Name`).
+/// The granted beginning of names, as people write it: `app/`, or `/app/` as the service spells a hierarchy.
+fn prefix() -> String {
+    settings::get("prefix").unwrap_or_default()
+}
+
+/// The name of a parameter: a path of several segments is a hierarchy, and begins with `/` ("PutParameter", parameter
+/// `Name`). One of a single segment does where the granted prefix does, or where a listing gave it so: with the `/` it may
+/// be another parameter.
 ///
 /// # Errors
 ///
 /// `invalid-request`, saying the rule.
 fn name(path: &str) -> Result<String, Error> {
     let fits = |character: char| character.is_ascii_alphanumeric() || "/_.-".contains(character);
-    if path.is_empty() || path.len() > LONGEST || !path.chars().all(fits) || path.split('/').count() > 15 {
+    let bare = path.strip_prefix('/').unwrap_or(path);
+    if bare.is_empty() || bare.len() > LONGEST || !bare.chars().all(fits) || bare.split('/').count() > 15 {
         let words = "a parameter has a name of ASCII letters, digits and `_.-`, in at most 15 segments";
         return Err(Error::invalid_request(words));
     }
-    Ok(if path.contains('/') { format!("/{path}") } else { path.to_owned() })
+    let begins = path.contains('/') || prefix().starts_with('/');
+    Ok(if begins { format!("/{bare}") } else { bare.to_owned() })
 }
 
 /// The name of a parameter that is to be written: those of the service's own are only read.
@@ -60,9 +68,11 @@ fn name_to_write(path: &str) -> Result<String, Error> {
     Ok(name)
 }
 
-/// The path of a parameter, as a reference names it.
+/// The path of a parameter, as a reference names it and as [`name`] takes it: one of a single segment keeps its `/`, unless
+/// all that are granted have one.
 fn path(name: &str) -> &str {
-    name.strip_prefix('/').unwrap_or(name)
+    let bare = name.strip_prefix('/').unwrap_or(name);
+    if bare.contains('/') || prefix().starts_with('/') { bare } else { name }
 }
 
 /// A version by its number or by a label on it ("LabelParameterVersion").
@@ -97,16 +107,22 @@ mod tests {
     use forge_sdk::ErrorKind;
 
     use super::*;
+    use crate::call::tests::host;
 
     #[test]
     fn a_path_of_several_segments_is_a_hierarchy() {
         assert_eq!(name("app/db").unwrap(), "/app/db");
         assert_eq!(name("db").unwrap(), "db");
         for known in ["/app/db", "db", "/db"] {
-            assert_eq!(name(path(known)).unwrap().trim_start_matches('/'), known.trim_start_matches('/'));
+            assert_eq!(name(path(known)).unwrap(), known);
         }
+        host().setting("prefix", "/app/").install();
+        for known in ["/app/db", "/db"] {
+            assert_eq!((name(path(known)).unwrap().as_str(), path(known)), (known, known.trim_start_matches('/')));
+        }
+        host().install();
         let deep = "a/".repeat(15) + "a";
-        for odd in ["", "a b", "caf\u{e9}", "a:1", "a+b", "arn:aws:ssm:x", &deep, &"a".repeat(901)] {
+        for odd in ["", "a b", "caf\u{e9}", "a:1", "a+b", "arn:aws:ssm:x", "/", &deep, &"a".repeat(901)] {
             assert_eq!(name(odd).unwrap_err().kind(), ErrorKind::InvalidRequest, "{odd}");
         }
     }

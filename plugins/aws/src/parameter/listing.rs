@@ -1,6 +1,6 @@
 //! Listing parameters without their values ("AWS Systems Manager API Reference, DescribeParameters").
 
-use forge_sdk::{Entry, Error, ErrorKind, Page, SecretVersion, log, settings};
+use forge_sdk::{Entry, Error, ErrorKind, Page, SecretVersion, log};
 use serde::{Deserialize, Serialize};
 
 use super::ask;
@@ -35,13 +35,14 @@ impl Filter {
         Some(Self { key: "Name", option: "Equals", values: vec![name.to_owned()] })
     }
 
-    /// Those whose paths begin so; one of a single segment has no `/` before it.
+    /// Those whose paths begin so; one of a single segment may have no `/` before it, where such names are granted.
     fn beginning(text: &str) -> Option<Self> {
+        let is_rooted = super::prefix().starts_with('/');
         let mut values = vec![format!("/{text}")];
-        if !text.contains('/') {
+        if !text.contains('/') && !is_rooted {
             values.push(text.to_owned());
         }
-        (!text.is_empty()).then_some(Self { key: "Name", option: "BeginsWith", values })
+        (is_rooted || !text.is_empty()).then_some(Self { key: "Name", option: "BeginsWith", values })
     }
 }
 
@@ -98,13 +99,19 @@ pub(super) fn send(filter: Option<Filter>, cursor: Option<&str>, limit: u32) -> 
     ask("DescribeParameters", &body)?.json("a list of parameters")
 }
 
+/// The granted prefix, spelt as paths are.
+fn granted() -> String {
+    let prefix = super::prefix();
+    prefix.strip_prefix('/').map(str::to_owned).unwrap_or(prefix)
+}
+
 /// Proves that settings and key work, as for secrets.
 ///
 /// # Errors
 ///
 /// What is wrong with the settings or the key.
 pub(crate) fn check() -> Result<(), Error> {
-    match send(Filter::beginning(&settings::get("prefix").unwrap_or_default()), None, 1) {
+    match send(Filter::beginning(&granted()), None, 1) {
         Err(error) if error.kind() == ErrorKind::AccessDenied => {
             log::warn("the key may not list parameters, so this proves only that the service accepts it");
             Ok(())
@@ -119,12 +126,18 @@ pub(crate) fn check() -> Result<(), Error> {
 ///
 /// `invalid-request` for a cursor that is none of the service's, and what it said.
 pub(crate) fn page(prefix: Option<&str>, cursor: Option<&str>, limit: u32) -> Result<Page, Error> {
-    let bounds = Bounds::of(prefix);
+    let bounds = Bounds::within(granted(), prefix);
     let Some(beginning) = bounds.beginning("/_.-") else { return Ok(Page::default()) };
     let listed = send(Filter::beginning(beginning), cursor, limit)?;
-    let named = |known: Known| (super::path(&known.name).to_owned(), known);
-    let entries = listed.parameters.into_iter().map(named).filter(|(path, _)| bounds.hold(path));
-    let entries = entries.map(|(path, known)| known.entry(path)).collect();
+    let is_rooted = super::prefix().starts_with('/');
+    let entry = |known: Known| {
+        let (path, bare) = (super::path(&known.name).to_owned(), known.name.strip_prefix('/'));
+        // What keeps its `/` is below no path, and a name without one is granted by no prefix that has it.
+        let is_below = !path.starts_with('/') || prefix.is_none_or(str::is_empty);
+        let is_granted = bare.is_some() || !is_rooted;
+        (is_below && is_granted && bounds.hold(bare.unwrap_or(&known.name))).then(|| known.entry(path))
+    };
+    let entries = listed.parameters.into_iter().filter_map(entry).collect();
     Ok(Page { entries, next: listed.next_token.filter(|next| !next.is_empty()) })
 }
 
@@ -167,5 +180,35 @@ mod tests {
         assert_eq!(granted(Some("app/x")), (String::new(), Some(json!(["/app/x"]))));
         assert_eq!(granted(Some("other")), (String::new(), None));
         assert_eq!(granted(Some("app/\u{e9}")), (String::new(), None));
+    }
+
+    #[test]
+    fn a_prefix_is_also_spelt_as_the_service_spells_names() {
+        const NAMES: &str = r#"{"Parameters":[{"Name":"/app/db"},{"Name":"/apple"},{"Name":"app"},{"Name":"/db"}]}"#;
+        let listed = |granted: &str, prefix: Option<&str>| {
+            answering(&[(200, NAMES)]).setting("prefix", granted).install();
+            let page = page(prefix, None, 10).unwrap();
+            (paths(&page).join(" "), asked().first().map(|(_, body)| body["ParameterFilters"][0]["Values"].clone()))
+        };
+        assert_eq!(listed("/app/", None), ("app/db".to_owned(), Some(json!(["/app/"]))));
+        assert_eq!(listed("/app/", Some("app")), ("app/db".to_owned(), Some(json!(["/app/"]))));
+        assert_eq!(listed("/app/", Some("other")), (String::new(), None));
+        assert_eq!(listed("/app", None), ("app/db apple".to_owned(), Some(json!(["/app"]))));
+        assert_eq!(listed("/", None), ("app/db apple db".to_owned(), Some(json!(["/"]))));
+        assert_eq!(listed("/", Some("db")), ("db".to_owned(), Some(json!(["/db"]))));
+        answering(&[(200, NAMES)]).setting("prefix", "/app/").install();
+        check().unwrap();
+        assert_eq!(asked()[0].1["ParameterFilters"][0]["Values"], json!(["/app/"]));
+    }
+
+    #[test]
+    fn two_parameters_that_differ_in_a_slash_alone_are_listed_as_two() {
+        const BOTH: &str = r#"{"Parameters":[{"Name":"/db"},{"Name":"db"}]}"#;
+        answering(&[(200, BOTH)]).install();
+        assert_eq!(paths(&page(None, None, 10).unwrap()), ["/db", "db"]);
+        assert_eq!(paths(&page(Some("db"), None, 10).unwrap()), ["db"]);
+        // A prefix without a `/` grants the names with and without it.
+        answering(&[(200, BOTH)]).setting("prefix", "d").install();
+        assert_eq!(paths(&page(None, None, 10).unwrap()), ["/db", "db"]);
     }
 }
