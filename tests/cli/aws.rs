@@ -318,3 +318,107 @@ fn a_policy_that_lacks_an_action_is_told_and_a_key_that_only_reads_is_one_that_w
     world.forge(["secret", "list", "store://aws"]).exits(4);
     get(&world, "store://aws/app/db").exits(3);
 }
+
+#[test]
+fn a_purge_with_the_key_of_another_account_deletes_nothing_there() {
+    let moto = Moto::start(&ALL);
+    let world = added(&moto);
+    set(&world, "store://aws/app/db", "own").succeeds();
+    // A user of another account, who may do everything there.
+    let key = moto.boto3(
+        r#"
+import urllib.request
+def checks_after(count):
+    kind = {"content-type": "text/plain"}
+    urllib.request.urlopen(urllib.request.Request(origin + "/moto-api/reset-auth", count, kind, method="POST"))
+checks_after(b"100")
+role = client("sts").assume_role(RoleArn="arn:aws:iam::999999999999:role/any", RoleSessionName="any")["Credentials"]
+there = dict(aws_access_key_id=role["AccessKeyId"], aws_secret_access_key=role["SecretAccessKey"], aws_session_token=role["SessionToken"])
+iam = client("iam", **there)
+iam.create_user(UserName="other")
+statement = dict(Effect="Allow", Action="*", Resource="*")
+iam.put_user_policy(UserName="other", PolicyName="all", PolicyDocument=json.dumps(dict(Version="2012-10-17", Statement=[statement])))
+made = iam.create_access_key(UserName="other")["AccessKey"]
+client("secretsmanager", **there).create_secret(Name="app/db", SecretString="canary of the other")
+checks_after(b"0")
+answer([made["AccessKeyId"], made["SecretAccessKey"]])
+"#,
+    );
+    let other = |arguments: [&str; 3]| {
+        let run = world.command(arguments).variable("AWS_ACCESS_KEY_ID", key[0].as_str().unwrap());
+        run.variable("AWS_SECRET_ACCESS_KEY", key[1].as_str().unwrap())
+    };
+    // By its name a secret is that of whoever asks.
+    let read = || other(["secret", "get", "store://aws/app/db"]).run();
+    read().succeeds().stdout_is("canary of the other");
+    other(["secret", "purge", "store://aws/app/db"]).and(["--yes"]).run().exits(8).stderr_has("`SecretId`");
+    read().succeeds();
+    // Where the account is said, a write that compares is held to it too.
+    let add = |name: &str, account: &str| {
+        let credential = format!("aws-sigv4,region={REGION},service=secretsmanager");
+        let run = world.command(["provider", "add", name, "--plugin", "aws", "--yes", "--credential", &credential]);
+        let run = run.and(["--set", &format!("region={REGION}"), "--set", &format!("endpoint={}", moto.origin())]);
+        run.and(["--set", &format!("account={account}"), "--credential-audience", moto.origin()]).run().succeeds();
+    };
+    add("said", ACCOUNT);
+    let field = |provider: &str| {
+        let reference = format!("store://{provider}/app/map#field");
+        other(["secret", "set", &reference]).input("x").run()
+    };
+    set(&world, "store://said/app/map", "{}").succeeds();
+    set(&world, "store://said/app/map#field", "x").succeeds();
+    other(["secret", "set", "store://said/app/map"]).input("{}").run().succeeds();
+    field("said").exits(4);
+    // Whoever says that any account is meant has this one as well.
+    add("any", "any");
+    field("any").succeeds();
+    other(["secret", "purge", "store://any/app/db"]).and(["--yes"]).run().succeeds();
+    read().exits(3);
+    get(&world, "store://aws/app/db").succeeds().stdout_is("own");
+}
+
+#[test]
+fn what_another_service_made_is_reached_by_its_name_and_no_name_like_it_is_made() {
+    let moto = Moto::start(&ALL);
+    let world = added(&moto);
+    moto.boto3(r#"client("secretsmanager").create_secret(Name="rds!db-1", SecretString="managed")"#);
+    get(&world, "store://aws/rds!db-1").succeeds().stdout_is("managed");
+    world.forge(["secret", "list", "store://aws"]).succeeds().stdout_is("rds!db-1\n");
+    world.forge(["secret", "list", "store://aws/rds!db-1"]).succeeds().stdout_is("rds!db-1\n");
+    world.forge(["secret", "describe", "store://aws/rds!db-1"]).succeeds();
+    set(&world, "store://aws/rds!db-2", "x").exits(2);
+    get(&world, "store://aws/rds!db-2").exits(3);
+    // To the service this would be everything else.
+    let everything = moto.boto3(
+        r#"
+listed = client("secretsmanager").list_secrets(Filters=[dict(Key="name", Values=["!app"])])
+answer([secret["Name"] for secret in listed["SecretList"]])
+"#,
+    );
+    assert_eq!(everything, serde_json::json!(["rds!db-1"]));
+    world.forge(["secret", "list", "store://aws/!app"]).exits(2).stdout_is("");
+}
+
+#[test]
+fn a_label_as_long_as_an_id_is_read_and_rolled_back_to() {
+    let moto = Moto::start(&ALL);
+    let world = added(&moto);
+    let label = "release-of-2026-11-22-before-the-migration";
+    set(&world, "store://aws/app/db", "first").succeeds();
+    set(&world, "store://aws/app/db", "second").succeeds();
+    moto.boto3(&format!(
+        r#"
+sm = client("secretsmanager")
+first = sm.get_secret_value(SecretId="app/db", VersionStage="AWSPREVIOUS")["VersionId"]
+sm.update_secret_version_stage(SecretId="app/db", VersionStage="{label}", MoveToVersionId=first)
+"#
+    ));
+    get(&world, &format!("store://aws/app/db?version={label}")).succeeds().stdout_is("first");
+    world.forge(["secret", "rollback", "store://aws/app/db", "--to", label]).succeeds();
+    get(&world, "store://aws/app/db").succeeds().stdout_is("first");
+    let before = asked(&moto);
+    let arn = format!("store://aws/arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:app/new");
+    let run = world.command(["-v", "secret", "set", &arn, "--expected-version", ""]).input("x").run();
+    run.exits(2).stderr_has("an ARN names a secret that is there");
+    assert_eq!(asked(&moto), before);
+}

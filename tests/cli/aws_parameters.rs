@@ -129,3 +129,112 @@ fn settings_that_the_plugin_does_not_know_are_told_by_name() {
     world.forge(["provider", "remove", "odd", "--yes"]).succeeds();
     add(["service=iam", "prefix=app/"]).exits(2).stderr_has("`service` can be `secretsmanager` or `ssm`");
 }
+
+#[test]
+fn a_write_or_a_rollback_changes_neither_type_nor_key_of_a_parameter() {
+    let moto = Moto::start(&ALL);
+    let encrypted = added(&moto, []);
+    let plain = added(&moto, ["--set", "parameter-type=String"]);
+    // The server does it for any other client.
+    let changed = moto.boto3(
+        r#"
+ssm = client("ssm")
+put = lambda name, value, **more: ssm.put_parameter(Name=name, Value=value, Overwrite=True, **more)
+put("/app/db", "canary", Type="SecureString")
+put("/app/url", "x", Type="String")
+put("/app/mine", "canary", Type="SecureString", KeyId="alias/mine")
+put("/app/moved", "canary", Type="SecureString")
+put("/app/moved", "x", Type="String")
+kinds = lambda name: [one["Type"] for one in ssm.get_parameter_history(Name=name)["Parameters"]]
+answer(kinds("/app/moved"))
+"#,
+    );
+    assert_eq!(changed, serde_json::json!(["SecureString", "String"]));
+    let refuses = |world: &World, path: &str, setting: &str| {
+        let reference = format!("store://aws/{path}");
+        let run = || world.command(["-v", "secret", "set", &reference]).input("hunter2");
+        for run in [run(), run().and(["--tag", "a=b"])] {
+            run.run().exits(9).stderr_has(&format!("`{setting}`")).never_shows("hunter2");
+        }
+    };
+    refuses(&plain, "app/db", "parameter-type");
+    refuses(&encrypted, "app/url", "parameter-type");
+    refuses(&encrypted, "app/mine", "kms-key");
+    for world in [&encrypted, &plain] {
+        let rollback = world.forge(["-v", "secret", "rollback", "store://aws/app/moved", "--to", "1"]);
+        rollback.exits(9).stderr_has("`parameter-type`").never_shows("canary");
+    }
+    set(&encrypted, "store://aws/app/db", "second").succeeds();
+    set(&plain, "store://aws/app/url", "y").succeeds();
+    plain.forge(["secret", "rollback", "store://aws/app/url", "--to", "1"]).succeeds();
+    let kept = moto.boto3(
+        r#"
+ssm = client("ssm")
+known = {one["Name"]: one for one in ssm.describe_parameters()["Parameters"]}
+answer([[known[name]["Type"], known[name].get("KeyId"), known[name]["Version"]] for name in ["/app/db", "/app/url", "/app/mine", "/app/moved"]])
+"#,
+    );
+    let expected = serde_json::json!([
+        ["SecureString", "alias/aws/ssm", 2],
+        ["String", null, 3],
+        ["SecureString", "alias/mine", 1],
+        // This server keeps the word for a key that is none any more.
+        ["String", "alias/aws/ssm", 2]
+    ]);
+    assert_eq!(kept, expected);
+}
+
+#[test]
+fn a_prefix_is_also_spelt_as_the_service_spells_names() {
+    let moto = Moto::start(&ALL);
+    let world = added(&moto, ["--set", "prefix=/app/"]);
+    moto.boto3(
+        r#"
+for name in ["/app/db", "/app/a/b", "/apple", "app"]:
+    client("ssm").put_parameter(Name=name, Value="of " + name, Type="SecureString")
+"#,
+    );
+    world.forge(["provider", "test", "aws"]).succeeds();
+    world.forge(["secret", "list", "store://aws"]).succeeds().stdout_is("app/db\napp/a/b\n");
+    world.forge(["secret", "list", "store://aws/app/a"]).succeeds().stdout_is("app/a/b\n");
+    get(&world, "store://aws/app/db").succeeds().stdout_is("of /app/db");
+    set(&world, "store://aws/app/db", "x").succeeds();
+    world.forge(["secret", "describe", "store://aws/app/db"]).succeeds();
+    get(&world, "store://aws/apple").exits(8);
+}
+
+#[test]
+fn a_parameter_of_one_segment_is_listed_by_the_name_that_it_was_given() {
+    let moto = Moto::start(&ALL);
+    moto.boto3(
+        r#"
+for name in ["/db", "key"]:
+    client("ssm").put_parameter(Name=name, Value="of " + name, Type="SecureString")
+"#,
+    );
+    let world = added(&moto, []);
+    world.forge(["secret", "list", "store://aws"]).succeeds().stdout_is("/db\nkey\n");
+    // To this server they are one; to one that tells them apart, `db` would be another parameter.
+    get(&world, "store://aws/db").succeeds().stdout_is("of /db");
+    get(&world, "store://aws/key").succeeds().stdout_is("of key");
+    let rooted = added(&moto, ["--set", "prefix=/"]);
+    rooted.forge(["secret", "list", "store://aws"]).succeeds().stdout_is("db\n");
+    get(&rooted, "store://aws/db").succeeds().stdout_is("of /db");
+    set(&rooted, "store://aws/db", "new").succeeds();
+    rooted.forge(["secret", "describe", "store://aws/db"]).succeeds();
+    get(&world, "store://aws/db").succeeds().stdout_is("new");
+}
+
+#[test]
+fn a_name_of_the_services_own_is_refused_before_it_is_asked() {
+    let moto = Moto::start(&ALL);
+    let world = added(&moto, []);
+    let before = asked(&moto);
+    for path in ["aws/service/x", "AWSx", "ssm/x", "Ssm-x"] {
+        let reference = format!("store://aws/{path}");
+        let run = world.command(["-v", "secret", "set", &reference]).input("x").run();
+        run.exits(2).stderr_has("begins with `aws` or `ssm`");
+    }
+    assert_eq!(asked(&moto), before);
+    get(&world, "store://aws/aws/service/x").exits(3);
+}
