@@ -4,6 +4,7 @@ mod abilities;
 mod audit;
 mod aws;
 mod aws_errors;
+mod aws_logins;
 mod aws_parameters;
 mod bad_backend;
 mod bad_input;

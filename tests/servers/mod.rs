@@ -4,6 +4,7 @@ pub mod behaviour;
 pub mod hostile;
 pub mod identity;
 pub mod keyring;
+pub mod metadata;
 pub mod moto;
 pub mod openbao;
 

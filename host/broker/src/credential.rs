@@ -12,6 +12,7 @@ use forge_core::masking::Forms;
 use forge_core::provider::RequestRecord;
 use forge_core::route::Route;
 use http::{HeaderName, HeaderValue};
+use secrecy::SecretString;
 use tokio::time::Instant;
 
 use crate::client::{Answer, Transport};
@@ -195,6 +196,14 @@ pub(crate) trait Credential: Send + Sync {
     async fn doubt(&self, _used: &Injection, _origin: &str, _answer: &Answer, _errand: &Errand<'_>) -> Option<Error> {
         None
     }
+
+    /// Logs in where that needs a person, who is there now: else [`Error::CodeNeeded`] says what to ask for.
+    async fn attend(&self, _errand: &Errand<'_>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Takes the code that a person read off a device.
+    fn take_code(&self, _code: SecretString) {}
 
     /// Whom it speaks for, asked of the server; `None` where its kind can't tell.
     async fn identity(&self, errand: &Errand<'_>) -> Result<Option<String>, Error>;

@@ -56,6 +56,7 @@ pub struct Egress {
     pub(crate) kind: &'static CredentialKind,
     pub(crate) parameters: Parameters,
     pub(crate) credential: Arc<dyn Credential>,
+    sources: Arc<dyn Sources>,
     pub(crate) retries: Retries,
     pub(crate) in_flight: Semaphore,
 }
@@ -97,6 +98,7 @@ impl Egress {
             kind,
             parameters,
             credential,
+            sources: Arc::clone(&options.sources),
             retries: options.retries.clone(),
             in_flight: Semaphore::new(IN_FLIGHT),
         }))
@@ -115,6 +117,26 @@ impl Egress {
         Call::new(Arc::clone(self), abilities)
     }
 
+    /// Logs in while a person is there who can be asked for the code of a device, where the login needs one; before a call
+    /// that would fail without it, since no call waits for a person.
+    ///
+    /// # Errors
+    /// What the login met; a call meets it as well.
+    pub async fn attend(&self) -> Result<(), Error> {
+        let attend = async || {
+            let errand = Errand { deadline: Instant::now() + IDENTITY, records: None };
+            let attended = tokio::time::timeout_at(errand.deadline, self.credential.attend(&errand)).await;
+            attended.unwrap_or_else(|_| Err(self.late()))
+        };
+        match attend().await {
+            Err(Error::CodeNeeded { device }) => {
+                self.credential.take_code(self.sources.code(&device).await?);
+                attend().await
+            }
+            outcome => outcome,
+        }
+    }
+
     /// Whom the credential speaks for, asked of the server, in words for people and as a part of cache keys.
     ///
     /// `None` where there is no credential, or where its kind can't tell. Takes at most 20 seconds.
@@ -124,9 +146,11 @@ impl Egress {
     pub async fn identity(&self) -> Result<Option<String>, Error> {
         let errand = Errand { deadline: Instant::now() + IDENTITY, records: None };
         let identity = tokio::time::timeout_at(errand.deadline, self.credential.identity(&errand)).await;
-        identity.unwrap_or_else(|_| {
-            let granted = self.grant.credential.iter().find_map(|granted| granted.audience.first());
-            Err(Error::Timeout { origin: granted.cloned().unwrap_or_default() })
-        })
+        identity.unwrap_or_else(|_| Err(self.late()))
+    }
+
+    fn late(&self) -> Error {
+        let granted = self.grant.credential.iter().find_map(|granted| granted.audience.first());
+        Error::Timeout { origin: granted.cloned().unwrap_or_default() }
     }
 }

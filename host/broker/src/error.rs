@@ -157,6 +157,42 @@ pub enum Error {
         /// What it is or has; no text of the file but the names of its lines.
         rule: String,
     },
+    /// A role is assumed with the code of a device, and nobody gave one.
+    #[error("the login needs the code of the device `{device}`")]
+    CodeNeeded {
+        /// What the account calls the device.
+        device: String,
+    },
+    /// Whoever logs in may not assume a role.
+    #[error("`{origin}` lets whoever logs in from `{place}` not assume the role `{role}`")]
+    RoleDenied {
+        /// The origin.
+        origin: String,
+        /// The role.
+        role: String,
+        /// Where the key or the token for it is from.
+        place: String,
+    },
+    /// A machine or a container has no role, so there is no key for it.
+    #[error("`{origin}` has no role for what runs here")]
+    NoRole {
+        /// The origin.
+        origin: String,
+    },
+    /// A login that the AWS CLI left behind is over, or was never there.
+    #[error("there is no login of the AWS CLI for `{session}` that still counts")]
+    SsoOver {
+        /// The name of the session, or its start URL.
+        session: String,
+    },
+    /// A program that a person let forge start gave nothing.
+    #[error("the program `{program}` {what}")]
+    Program {
+        /// Its first word.
+        program: String,
+        /// What it did.
+        what: String,
+    },
     /// The server does not accept the key that signs.
     #[error("`{origin}` does not accept the `{kind}` from `{place}`: {what}")]
     KeyRefused {
@@ -301,11 +337,16 @@ impl Error {
             | Self::GrantRefused { .. }
             | Self::TokenRefused { .. }
             | Self::Profile { .. }
+            | Self::CodeNeeded { .. }
+            | Self::NoRole { .. }
+            | Self::SsoOver { .. }
+            | Self::Program { .. }
             | Self::KeyRefused { .. }
             | Self::ClockSkew { .. }
             | Self::Unwrapping { .. } => Kind::Unauthenticated,
             Self::ClientCertificate(fault) if fault.is_out_of_date() => Kind::Unauthenticated,
             Self::ClientCertificate(_) => Kind::InvalidRequest,
+            Self::RoleDenied { .. } => Kind::AccessDenied,
             Self::Audience { .. } | Self::Network { .. } => Kind::NotGranted,
             Self::Unreachable { .. } | Self::Unavailable { .. } => Kind::Unavailable,
             Self::Timeout { .. } => Kind::Timeout,
@@ -338,6 +379,16 @@ impl Error {
             Self::TokenRefused { issuer, .. } => {
                 format!("is it a token for this server? check the scope, and that `{issuer}` is whom it trusts")
             }
+            Self::CodeNeeded { .. } => {
+                "run `forge provider test` for this provider in a terminal: it asks for the code, and keeps the session while it lives"
+                    .to_owned()
+            }
+            Self::RoleDenied { role, .. } => format!(
+                "allow `sts:AssumeRole` on `{role}` there, and let the role trust it: with the external id and the code of a device that its trust policy asks for"
+            ),
+            Self::NoRole { .. } => "give the machine or the task a role, or name another way to a key with `--credential`".to_owned(),
+            Self::SsoOver { session } => format!("run `aws sso login` for `{session}`, then try again"),
+            Self::Program { program, .. } => format!("run `{program}` by itself: it has to print a key as JSON and end well"),
             Self::Profile { .. } => "name another `profile`, or the parts of the key by their sources".to_owned(),
             Self::KeyRefused { what: KeyFault::Unknown, place, .. } => format!(
                 "put a key at `{place}` that is active; a temporary one needs its session's token beside it"

@@ -28,6 +28,23 @@ pub trait Sources: Send + Sync {
     /// # Errors
     /// [`Error::SourceAbsent`] when there is nothing, [`Error::SourceUnreadable`] when it can't be read.
     async fn read(&self, source: &Source) -> Result<SecretString, Error>;
+
+    /// What a program prints: its name and its arguments, which a person's own configuration says and no shell reads.
+    ///
+    /// # Errors
+    /// [`Error::Program`] when it can't be started or does not end well.
+    async fn output(&self, words: &[String]) -> Result<SecretString, Error> {
+        let program = words.first().cloned().unwrap_or_default();
+        Err(Error::Program { program, what: "is not started here".to_owned() })
+    }
+
+    /// The code that a device shows, which only a person can read.
+    ///
+    /// # Errors
+    /// [`Error::CodeNeeded`] where nobody can be asked.
+    async fn code(&self, device: &str) -> Result<SecretString, Error> {
+        Err(Error::CodeNeeded { device: device.to_owned() })
+    }
 }
 
 impl std::fmt::Display for Source {

@@ -55,6 +55,8 @@ pub fn binding(grant: &Grant) -> String {
     bound.environment.clear();
     bound.read_only = false;
     bound.limits = forge_core::manifest::LimitsAsk::default();
+    // What follows from the identity is learnt with the first token.
+    bound.derived = forge_core::grant::Derived::default();
     if let Some(credential) = &mut bound.credential {
         credential.identity = None;
     }

@@ -298,4 +298,15 @@ impl Sources for Reader {
             .map_err(|_| Error::SourceUnreadable { place, why: "it is not UTF-8".to_owned() })?;
         Ok(SecretString::from(text.to_owned()))
     }
+
+    async fn output(&self, words: &[String]) -> Result<SecretString, Error> {
+        crate::program::output(words).await
+    }
+
+    async fn code(&self, device: &str) -> Result<SecretString, Error> {
+        if self.secrets.asks() {
+            return crate::program::code(device);
+        }
+        Err(Error::CodeNeeded { device: device.to_owned() })
+    }
 }

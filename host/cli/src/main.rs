@@ -11,6 +11,7 @@ mod grants;
 mod keyring;
 mod memory;
 mod printer;
+mod program;
 mod providers;
 mod tokens;
 

@@ -46,6 +46,8 @@ pub(crate) struct Opener {
     unrecorded: Arc<BTreeMap<String, Grant>>,
     /// Whether tokens of logins are kept for the next command.
     keeps_tokens: bool,
+    /// Whether a login may ask whoever sits at the terminal for the code of a device.
+    asks: bool,
     /// What the sandbox is started for.
     calls: Calls,
     /// What was prompted for and is not recorded yet.
@@ -67,6 +69,7 @@ impl Opener {
             default,
             unrecorded: Arc::default(),
             keeps_tokens: true,
+            asks: false,
             calls: Calls::Few,
             answers: Answers::default(),
             sandbox: Arc::default(),
@@ -79,6 +82,15 @@ impl Opener {
     /// The same, which keeps tokens of logins for the next command or does not.
     pub(crate) fn keeping_tokens(self, keeps_tokens: bool) -> Self {
         Self { keeps_tokens, ..self }
+    }
+
+    /// The same, whose logins ask a person for what only they can read, or don't.
+    pub(crate) fn asking(self, asks: bool) -> Self {
+        Self { asks, ..self }
+    }
+
+    pub(crate) fn asks(&self) -> bool {
+        self.asks
     }
 
     /// The same, for a command that goes over many secrets.

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use forge_core::setting::origin;
 use http::HeaderMap;
+use secrecy::SecretString;
 
 use super::{Credential, CredentialKind, Errand, Injection, Material, Parameters, SharedEndpoint, UsualSources};
 use crate::Error;
@@ -16,26 +17,63 @@ use crate::client::Answer;
 use crate::request::Parsed;
 
 mod caller;
+mod chain;
 mod endpoint;
 mod keys;
+mod metadata;
 mod partition;
 mod profile;
 mod refusal;
+mod session;
+mod shared;
 mod sign;
+mod sso;
+mod sts;
 
-use caller::Caller;
+use chain::Chain;
 use endpoint::Endpoint;
 use keys::{Keys, Reading};
+use metadata::Metadata;
 use refusal::Refusal;
 use sign::{Scope, Unsigned};
+use sts::Sts;
 
 /// What a key of an environment is made of: it counts as a whole, or not at all.
 const PARTS: [&str; 4] = ["access-key-id", "secret-access-key", "session-token", "profile"];
 
+/// The ways to a key that are no key and no profile.
+const METHODS: [&str; 3] = ["container", "instance", "web-identity"];
+
+/// What goes with a role that a person types.
+const OF_ROLE: [&str; 3] = ["external-id", "mfa-serial", "session-name"];
+
+/// aws-config, the chain of AWS' own SDK, is not used: it reads the environment and files by itself, starts what a profile
+/// says, knows no code of a device, and has no say in where STS is; what is left of it are five small requests.
 pub(crate) static KIND: CredentialKind = CredentialKind {
     name: "aws-sigv4",
-    sources: &["access-key-id", "secret-access-key", "session-token", "credentials-file"],
-    settings: &["profile", "region", "service", "login-endpoint"],
+    sources: &[
+        "access-key-id",
+        "secret-access-key",
+        "session-token",
+        "credentials-file",
+        "config-file",
+        "web-identity-token",
+        "container-uri",
+        "container-token",
+    ],
+    settings: &[
+        "profile",
+        "method",
+        "role",
+        "external-id",
+        "mfa-serial",
+        "session-name",
+        "region",
+        "service",
+        "login-endpoint",
+        "metadata-endpoint",
+        "credential-process",
+    ],
     either: &[],
     // "AWS SDKs and Tools Reference Guide, Static credentials" and "Location of the shared files".
     usual_sources: &[
@@ -48,7 +86,40 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
         },
         UsualSources {
             with: Some("profile"),
+            is_optional: true,
             ..UsualSources::required("credentials-file", &["file:~/.aws/credentials"])
+        },
+        UsualSources {
+            with: Some("profile"),
+            is_optional: true,
+            ..UsualSources::required("config-file", &["file:~/.aws/config"])
+        },
+        // "Amazon EKS User Guide, IAM roles for service accounts".
+        UsualSources {
+            method: Some("web-identity"),
+            ..UsualSources::required(
+                "web-identity-token",
+                &["file:/var/run/secrets/eks.amazonaws.com/serviceaccount/token"],
+            )
+        },
+        // "AWS SDKs and Tools Reference Guide, Container credential provider".
+        UsualSources {
+            method: Some("container"),
+            ..UsualSources::required(
+                "container-uri",
+                &["env:AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "env:AWS_CONTAINER_CREDENTIALS_FULL_URI"],
+            )
+        },
+        UsualSources {
+            method: Some("container"),
+            is_optional: true,
+            ..UsualSources::required(
+                "container-token",
+                &[
+                    "env:AWS_CONTAINER_AUTHORIZATION_TOKEN",
+                    "file:/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token",
+                ],
+            )
         },
     ],
     has_audience: true,
@@ -57,9 +128,17 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
     // Every action on every account's secrets is a `POST /` there ("Smithy, AWS JSON 1.1 protocol").
     shares_endpoints: Some(SharedEndpoint { action: "x-amz-target", targets: &endpoint::TARGETS }),
     derives: partition::DERIVES,
-    endpoints: &["login-endpoint"],
-    logs_in_at: |_| Vec::new(),
-    asks_at: |parameters, audience| caller::place(parameters, audience).map(|(origin, _)| origin),
+    endpoints: &["login-endpoint", "metadata-endpoint"],
+    logs_in_at: |parameters| {
+        let own = match parameters.get("method").map(String::as_str) {
+            _ if parameters.contains_key("metadata-endpoint") => None,
+            Some("instance") => Some(metadata::INSTANCE),
+            Some("container") => Some(metadata::CONTAINER),
+            _ => None,
+        };
+        own.map(str::to_owned).into_iter().collect()
+    },
+    asks_at: |parameters, audience| sts::place(parameters, audience).map(|(origin, _)| origin),
     needs_certificate: |_| false,
     needs_tokens_kept: |_| false,
     check,
@@ -72,18 +151,46 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
 
 fn check(parameters: &Parameters) -> Result<(), Error> {
     let has = |name: &str| parameters.contains_key(name);
-    if let Some(name) = parameters.get("profile") {
-        if ["access-key-id", "secret-access-key", "session-token"].into_iter().any(has) {
-            return Err(KIND.error("is a `profile` or an `access-key-id` with its secret, not both"));
+    let any = |names: &[&str]| names.iter().copied().any(has);
+    let key = ["access-key-id", "secret-access-key", "session-token"];
+    let method = parameters.get("method").map(String::as_str);
+    if usize::from(any(&key)) + usize::from(has("profile")) + usize::from(method.is_some()) > 1 {
+        return Err(KIND.error("is a `method`, a `profile` or an `access-key-id` with its secret: one of them"));
+    }
+    // What goes with another way would be typed in vain, and a person would believe that it counts.
+    for (names, belongs) in [
+        (&["credentials-file", "config-file", "credential-process"][..], has("profile")),
+        (&["web-identity-token"], method == Some("web-identity")),
+        (&["container-uri", "container-token"], method == Some("container")),
+        (&OF_ROLE, has("role")),
+    ] {
+        if let Some(name) = names.iter().find(|name| has(name) && !belongs) {
+            return Err(KIND.error(format!("has a `{name}` without what it belongs to")));
         }
-        profile::check_name(name)?;
-        KIND.source(parameters, "credentials-file")?;
-    } else {
-        KIND.source(parameters, "access-key-id")?;
-        KIND.source(parameters, "secret-access-key")?;
-        if has("credentials-file") {
-            return Err(KIND.error("needs a `profile` to look for in its `credentials-file`"));
+    }
+    match (method, parameters.get("profile")) {
+        (Some("instance"), _) => {}
+        (Some("container"), _) => drop(KIND.source(parameters, "container-uri")?),
+        (Some("web-identity"), _) if !has("role") => return Err(KIND.error("needs the `role` that the token is for")),
+        (Some("web-identity"), _) if has("mfa-serial") => {
+            return Err(KIND.error("takes no code of a device for somebody else's token"));
         }
+        (Some("web-identity"), _) => drop(KIND.source(parameters, "web-identity-token")?),
+        (Some(_), _) => return Err(KIND.error(format!("has the methods `{}`", METHODS.join("`, `")))),
+        (None, Some(name)) => {
+            profile::check_name(name)?;
+            if !any(&["credentials-file", "config-file"]) {
+                return Err(KIND.error("needs `credentials-file` or `config-file`, where its `profile` stands"));
+            }
+        }
+        (None, None) => {
+            KIND.source(parameters, "access-key-id")?;
+            KIND.source(parameters, "secret-access-key")?;
+        }
+    }
+    chain::check_typed(parameters)?;
+    if parameters.get("credential-process").is_some_and(|text| text != "allow") {
+        return Err(KIND.error("starts the program that a profile names with `credential-process=allow`, else none"));
     }
     if let Some(region) = parameters.get("region") {
         endpoint::check_region(region)?;
@@ -91,21 +198,26 @@ fn check(parameters: &Parameters) -> Result<(), Error> {
     if let Some(service) = parameters.get("service") {
         endpoint::check_service(service)?;
     }
-    if !parameters.get("login-endpoint").is_none_or(|text| origin(text).is_ok_and(|one| one == *text)) {
-        return Err(KIND.error("needs as `login-endpoint` an origin in lower case, such as `https://sts.example.com`"));
+    let is_origin = |name: &&&str| parameters.get(**name).is_none_or(|text| origin(text).is_ok_and(|one| one == *text));
+    match KIND.endpoints.iter().find(|name| !is_origin(name)) {
+        Some(name) => {
+            Err(KIND.error(format!("needs as `{name}` an origin in lower case, such as `https://sts.example.com`")))
+        }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn open(material: Material) -> Result<Arc<dyn Credential>, Error> {
     check(&material.parameters)?;
-    let Material { parameters, audience, sources, transport, .. } = material;
+    let Material { parameters, audience, sources, transport, tokens, logins } = material;
     // Said now rather than at the first request: what can't be signed for.
     for origin in &audience {
         scope(&parameters, origin)?;
     }
-    let caller = Caller::of(&parameters, &audience, transport);
-    Ok(Arc::new(Sigv4 { keys: Keys::new(&parameters, sources)?, parameters, caller }))
+    let sts = Sts::of(&parameters, &audience, &transport);
+    let metadata = Metadata { transport, typed: parameters.get("metadata-endpoint").cloned() };
+    let chain = Chain::new(&parameters, sources, metadata, sts.clone())?;
+    Ok(Arc::new(Sigv4 { keys: Keys::new(chain, tokens, logins), parameters, sts }))
 }
 
 /// For which region and service a request to this origin is signed.
@@ -132,7 +244,8 @@ fn scope(parameters: &Parameters, origin: &str) -> Result<Scope, Error> {
 struct Sigv4 {
     keys: Keys,
     parameters: Parameters,
-    caller: Option<Caller>,
+    /// `None` where nobody knows a place to ask.
+    sts: Option<Sts>,
 }
 
 impl Sigv4 {
@@ -155,8 +268,8 @@ impl Sigv4 {
 
 #[async_trait]
 impl Credential for Sigv4 {
-    async fn inject(&self, request: &Parsed, _: &Errand<'_>) -> Result<Injection, Error> {
-        let (reading, is_fresh) = self.keys.read().await?;
+    async fn inject(&self, request: &Parsed, errand: &Errand<'_>) -> Result<Injection, Error> {
+        let (reading, is_fresh) = self.keys.read(errand).await?;
         self.injection(request, &reading, is_fresh)
     }
 
@@ -175,12 +288,12 @@ impl Credential for Sigv4 {
         request: &Parsed,
         used: &Injection,
         _: u16,
-        _: &Errand<'_>,
+        errand: &Errand<'_>,
     ) -> Result<Option<Injection>, Error> {
         if used.is_fresh {
             return Ok(None);
         }
-        let newer = self.keys.newer_than(used.edition).await?;
+        let newer = self.keys.newer_than(used.edition, errand).await?;
         newer.map(|reading| self.injection(request, &reading, true)).transpose()
     }
 
@@ -190,11 +303,19 @@ impl Credential for Sigv4 {
     }
 
     async fn identity(&self, errand: &Errand<'_>) -> Result<Option<String>, Error> {
-        let (reading, _) = self.keys.read().await?;
-        match &self.caller {
-            Some(caller) => caller.ask(&reading, &self.keys.place(), errand).await.map(Some),
+        let (reading, _) = self.keys.read(errand).await?;
+        match &self.sts {
+            Some(sts) => caller::ask(sts, &reading, &self.keys.place(), errand).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    async fn attend(&self, errand: &Errand<'_>) -> Result<(), Error> {
+        self.keys.read(errand).await.map(drop)
+    }
+
+    fn take_code(&self, code: SecretString) {
+        self.keys.take_code(code);
     }
 }
 

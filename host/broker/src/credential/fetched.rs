@@ -90,10 +90,11 @@ pub(super) trait Issuer: Send + Sync {
 
 /// A token in use.
 pub(super) struct Edition {
-    text: SecretString,
+    pub(super) text: SecretString,
     /// Of the token, and of what bought it.
-    forms: Vec<Arc<Forms>>,
-    number: u64,
+    pub(super) forms: Vec<Arc<Forms>>,
+    /// Counted from 1.
+    pub(super) number: u64,
     lifetime: Lifetime,
 }
 
@@ -149,13 +150,17 @@ impl Fetched {
         if used.is_fresh || status != 401 {
             return Ok(None);
         }
+        self.injection(&*self.newer_than(used.edition, errand).await?, true).map(Some)
+    }
+
+    /// After the edition of this number was refused: the one that another call got meanwhile, or one that is fetched now.
+    pub(super) async fn newer_than(&self, used: u64, errand: &Errand<'_>) -> Result<Arc<Edition>, Error> {
         let flight = Arc::clone(&self.flight).lock_owned().await;
         let last = self.way.last();
-        if let Some(newer) = last.as_ref().filter(|last| last.number != used.edition) {
-            return self.injection(newer, true).map(Some);
+        if let Some(newer) = last.as_ref().filter(|last| last.number != used) {
+            return Ok(Arc::clone(newer));
         }
-        let (edition, _) = self.fly(flight, last.map(|last| last.text.clone()), errand).await?;
-        self.injection(&edition, true).map(Some)
+        Ok(self.fly(flight, last.map(|last| last.text.clone()), errand).await?.0)
     }
 
     /// That `origin` does not accept even a token that has just been given.
@@ -181,7 +186,7 @@ impl Fetched {
     }
 
     /// The token, and whether it was fetched just now.
-    async fn current(&self, errand: &Errand<'_>) -> Result<(Arc<Edition>, bool), Error> {
+    pub(super) async fn current(&self, errand: &Errand<'_>) -> Result<(Arc<Edition>, bool), Error> {
         match self.way.last() {
             Some(last) if !last.lifetime.is_due() => return Ok((last, false)),
             Some(last) if !last.lifetime.is_over() => return Ok(self.early(last, errand).await),

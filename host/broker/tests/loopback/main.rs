@@ -16,6 +16,7 @@ mod one_use;
 mod reflection;
 mod retries;
 mod server;
+mod sessions;
 mod setup;
 mod signatures;
 mod tls;

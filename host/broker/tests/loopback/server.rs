@@ -23,6 +23,7 @@ impl Seen {
 }
 
 /// What the server does once it has read a request.
+#[derive(Clone)]
 pub(crate) enum Reply {
     /// Writes these bytes and closes.
     Bytes(Vec<u8>),

@@ -26,7 +26,12 @@ fn known() -> Known {
 
 /// A grant for one action on secrets whose names begin with `app/`.
 fn grant(origin: &str) -> Grant {
-    let mut grant = with_credential(origin, "aws-sigv4", &PARAMETERS);
+    grant_of(origin, &PARAMETERS)
+}
+
+/// The same with these parameters of the credential.
+pub(crate) fn grant_of(origin: &str, parameters: &[(&str, &str)]) -> Grant {
+    let mut grant = with_credential(origin, "aws-sigv4", parameters);
     let body: BodyRule = serde_json::from_str(r#"{"SecretId":{"name":["app/**"],"required":true}}"#).unwrap();
     for route in &mut grant.routes {
         route.path = "/".parse().unwrap();
@@ -40,7 +45,7 @@ fn grant(origin: &str) -> Grant {
     grant
 }
 
-fn read(origin: &str) -> Request {
+pub(crate) fn read(origin: &str) -> Request {
     let headers = [
         ("content-type".to_owned(), "application/x-amz-json-1.1".to_owned()),
         ("x-amz-target".to_owned(), "secretsmanager.GetSecretValue".to_owned()),

@@ -30,6 +30,7 @@ pub(crate) async fn run(app: &App, printer: &mut Printer, command: Provider) -> 
 
 fn opener(app: &App) -> Opener {
     Opener::new(&app.home, &app.config, &app.plugins, None)
+        .asking(!app.global.non_interactive)
         .keeping_tokens(!app.global.no_token_cache)
         .knowing(&app.answers)
 }
@@ -90,6 +91,9 @@ async fn test(app: &App, printer: &mut Printer, name: &str) -> Outcome {
     let tried = || format!("`{name}` does not work");
     let opener = opener(app);
     let (grant, _) = opener.granted(name)?;
+    if grant.credential.is_some() {
+        opener.egress(&grant)?.attend().await.context(tried)?;
+    }
     app.resolver_over(opener.clone()).check(Some(name)).await.context(tried)?;
     let identity = match &grant.credential {
         // The same way out as the check's: another one would log in again.

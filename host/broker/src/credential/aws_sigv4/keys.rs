@@ -1,4 +1,4 @@
-//! Access keys as their sources hold them: read once, and again when a server refuses them.
+//! Access keys: as their sources hold them, or given for a while by whoever gives such keys.
 
 use std::sync::Arc;
 
@@ -6,10 +6,13 @@ use forge_core::masking::Forms;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Mutex;
 
-use super::{KIND, profile};
-use crate::credential::Parameters;
-use crate::credential::held::line;
-use crate::{Error, Source, Sources};
+use super::KIND;
+use super::chain::{self, Chain};
+use super::profile::{Base, Way};
+use crate::credential::Errand;
+use crate::credential::fetched::{Edition, Fetched, Issuer};
+use crate::tokens::GrantTokens;
+use crate::{Error, Logins};
 
 /// An access key as it was read.
 pub(super) struct Reading {
@@ -47,105 +50,117 @@ impl Reading {
     }
 }
 
-/// Where the parts of an access key are.
-enum Place {
-    Apart { access_key_id: Source, secret_access_key: Source, session_token: Option<Source> },
-    Profile { file: Source, name: String },
+/// The way to a key, and its last reading.
+pub(super) struct Keys {
+    chain: Arc<Chain>,
+    fetched: Fetched,
+    last: Mutex<Last>,
 }
 
-/// The place of an access key, and its last reading.
-pub(super) struct Keys {
-    sources: Arc<dyn Sources>,
-    place: Place,
-    last: Mutex<Option<Arc<Reading>>>,
+/// What is known of the key.
+#[derive(Default)]
+enum Last {
+    /// Nothing yet.
+    #[default]
+    Unread,
+    /// It stands at its sources.
+    Held(Arc<Reading>),
+    /// Somebody gives it for a while.
+    Given(Option<Arc<Reading>>),
 }
 
 impl Keys {
-    pub(super) fn new(parameters: &Parameters, sources: Arc<dyn Sources>) -> Result<Self, Error> {
-        let place = match parameters.get("profile") {
-            Some(name) => Place::Profile { file: KIND.source(parameters, "credentials-file")?, name: name.to_owned() },
-            None => Place::Apart {
-                access_key_id: KIND.source(parameters, "access-key-id")?,
-                secret_access_key: KIND.source(parameters, "secret-access-key")?,
-                session_token: parameters.get("session-token").map(|text| text.parse()).transpose()?,
-            },
-        };
-        Ok(Self { sources, place, last: Mutex::const_new(None) })
+    pub(super) fn new(chain: Chain, tokens: Option<GrantTokens>, logins: Logins) -> Self {
+        let chain = Arc::new(chain);
+        let fetched = Fetched::new(KIND.name, Arc::clone(&chain) as Arc<dyn Issuer>, tokens, logins);
+        Self { chain, fetched, last: Mutex::default() }
     }
 
     /// Where a person finds the key.
     pub(super) fn place(&self) -> String {
-        match &self.place {
-            Place::Apart { access_key_id, .. } => access_key_id.to_string(),
-            Place::Profile { file, name } => format!("{file} [{name}]"),
-        }
+        self.chain.place()
     }
 
-    /// The last reading, or the first one; and whether it was made just now.
-    pub(super) async fn read(&self) -> Result<(Arc<Reading>, bool), Error> {
+    /// Takes the code of a device, for the next login that asks for one.
+    pub(super) fn take_code(&self, code: SecretString) {
+        *self.chain.code.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(code);
+    }
+
+    /// The key; and whether it was read or given just now.
+    pub(super) async fn read(&self, errand: &Errand<'_>) -> Result<(Arc<Reading>, bool), Error> {
         let mut last = self.last.lock().await;
-        if let Some(reading) = &*last {
+        if matches!(*last, Last::Unread) {
+            match self.held(1).await? {
+                Some(reading) => {
+                    let reading = Arc::new(reading);
+                    *last = Last::Held(Arc::clone(&reading));
+                    return Ok((reading, true));
+                }
+                None => *last = Last::Given(None),
+            }
+        }
+        if let Last::Held(reading) = &*last {
             return Ok((Arc::clone(reading), false));
         }
-        let reading = Arc::new(self.reading(1).await?);
-        *last = Some(Arc::clone(&reading));
-        Ok((reading, true))
+        // Others may have the last key meanwhile.
+        drop(last);
+        let (edition, is_fresh) = self.fetched.current(errand).await?;
+        Ok((self.given(&edition).await?, is_fresh))
     }
 
-    /// After the edition `used` was refused: a newer reading, if the sources hold something else by now.
-    pub(super) async fn newer_than(&self, used: u64) -> Result<Option<Arc<Reading>>, Error> {
+    /// After the edition `used` was refused: another key, if there is one by now.
+    pub(super) async fn newer_than(&self, used: u64, errand: &Errand<'_>) -> Result<Option<Arc<Reading>>, Error> {
         let mut last = self.last.lock().await;
-        if let Some(reading) = last.as_ref().filter(|reading| reading.edition != used) {
-            return Ok(Some(Arc::clone(reading)));
+        let Last::Held(known) = &*last else {
+            drop(last);
+            let edition = self.fetched.newer_than(used, errand).await?;
+            return self.given(&edition).await.map(Some);
+        };
+        if known.edition != used {
+            return Ok(Some(Arc::clone(known)));
         }
-        let reading = Arc::new(self.reading(used.saturating_add(1)).await?);
-        if last.as_ref().is_some_and(|known| known.is(&reading)) {
+        // A profile that names a role by now is read by the next process.
+        let Some(reading) = self.held(used.saturating_add(1)).await? else { return Ok(None) };
+        if known.is(&reading) {
             return Ok(None);
         }
-        *last = Some(Arc::clone(&reading));
+        let reading = Arc::new(reading);
+        *last = Last::Held(Arc::clone(&reading));
         Ok(Some(reading))
     }
 
-    async fn reading(&self, edition: u64) -> Result<Reading, Error> {
-        match &self.place {
-            Place::Apart { access_key_id, secret_access_key, session_token } => {
-                let token = match session_token {
-                    Some(source) => Some(self.line(source).await?),
-                    None => None,
-                };
-                let (id, secret) = (self.line(access_key_id).await?, self.line(secret_access_key).await?);
-                let refuse = || Error::SourceContent { place: access_key_id.to_string(), rule: NO_ID };
-                check_id(&id).then_some(()).ok_or_else(refuse)?;
-                Ok(Reading::new(id, secret, token, edition))
+    /// The key at its sources; `None` where it has to be got from somebody.
+    async fn held(&self, edition: u64) -> Result<Option<Reading>, Error> {
+        match self.chain.way().await? {
+            Way { base: Base::Key(found), roles } if roles.is_empty() => {
+                Ok(Some(Reading::new(found.access_key_id, found.secret_access_key, found.session_token, edition)))
             }
-            Place::Profile { file, name } => {
-                let text = self.sources.read(file).await?;
-                let place = file.to_string();
-                let found = profile::find(&text, name).map_err(|rule| Error::Profile {
-                    place: place.clone(),
-                    profile: name.clone(),
-                    rule,
-                })?;
-                // Each part has to be what a source of its own would have to be.
-                let one = |text: SecretString| line(text, file);
-                let (id, secret) = (one(found.access_key_id)?, one(found.secret_access_key)?);
-                let refuse = || Error::SourceContent { place: place.clone(), rule: NO_ID };
-                check_id(&id).then_some(()).ok_or_else(refuse)?;
-                Ok(Reading::new(id, secret, found.session_token.map(one).transpose()?, edition))
-            }
+            _ => Ok(None),
         }
     }
 
-    async fn line(&self, source: &Source) -> Result<SecretString, Error> {
-        line(self.sources.read(source).await?, source)
+    /// A key that was given, read out of its text once.
+    async fn given(&self, edition: &Edition) -> Result<Arc<Reading>, Error> {
+        let mut last = self.last.lock().await;
+        if let Last::Given(Some(known)) = &*last
+            && known.edition == edition.number
+        {
+            return Ok(Arc::clone(known));
+        }
+        let mut reading =
+            chain::reading(&edition.text, edition.number).ok_or_else(|| KIND.error("was kept as something else"))?;
+        reading.forms.extend(edition.forms.iter().cloned());
+        let reading = Arc::new(reading);
+        *last = Last::Given(Some(Arc::clone(&reading)));
+        Ok(reading)
     }
 }
 
-const NO_ID: &str = "holds no access key's id, which has 16 to 128 letters and digits";
+pub(super) const NO_ID: &str = "holds no access key's id, which has 16 to 128 letters and digits";
 
 /// Whether a text can be an access key's id ("AWS STS API Reference, Credentials"): it travels in a header in the clear, so
 /// a secret that stands in its place must not.
-fn check_id(id: &SecretString) -> bool {
+pub(super) fn check_id(id: &SecretString) -> bool {
     let text = id.expose_secret();
     (16..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

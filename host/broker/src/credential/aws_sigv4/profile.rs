@@ -1,14 +1,22 @@
-//! The file that AWS' own tools share: one profile's access key out of it, and what a profile may not be.
+//! A profile of AWS' own tools: by which way it says that its key is got.
 //!
-//! Source: "AWS SDKs and Tools Reference Guide, Shared config and credentials files", "Format of the shared files".
+//! Source: "AWS SDKs and Tools Reference Guide, Settings reference" (Assume role, IAM Identity Center, Process, Static
+//! credentials); of several ways in one profile the first counts in the order of "Standardized credential providers".
+
+use std::path::PathBuf;
 
 use secrecy::{ExposeSecret as _, SecretString};
+use zeroize::Zeroizing;
 
 use super::KIND;
+use super::shared::{About, Lines, Shared, section};
 use crate::Error;
 use crate::denial::shown;
 
-/// What a profile holds.
+/// How many profiles may stand behind another, by `source_profile`.
+const DEEPEST: usize = 5;
+
+/// An access key as a profile holds it.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) access_key_id: SecretString,
@@ -16,150 +24,274 @@ pub(super) struct Found {
     pub(super) session_token: Option<SecretString>,
 }
 
-/// Lines that say nothing about where a key comes from: how the tools print, and what other programs note beside a key.
-const HARMLESS: [&str; 7] =
-    ["region", "output", "cli_pager", "aws_expiration", "x_security_token_expires", "x_principal_arn", "expiration"];
+/// A role to assume ("AWS STS API Reference, AssumeRole").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Role {
+    pub(super) arn: String,
+    pub(super) external_id: Option<String>,
+    /// The device whose code has to be given as well.
+    pub(super) mfa_serial: Option<String>,
+    pub(super) session_name: Option<String>,
+    /// For how many seconds; the role's own default where it is not said.
+    pub(super) duration: Option<u32>,
+}
 
-/// What a profile may say that is another way to get a key, as the beginning of the line, with what a person does instead.
-const ELSEWHERE: [(&str, &str); 7] = [
-    ("sso_", "run `aws configure export-credentials` and name what it gives"),
-    ("role_arn", "assume the role with the AWS CLI and name the temporary key"),
-    ("source_profile", "name the profile that holds the key"),
-    ("credential_source", "name the key by its sources"),
-    ("credential_process", "run that program and name what it gives; forge starts none for a profile"),
-    ("web_identity_token_file", "assume the role with the AWS CLI and name the temporary key"),
-    ("mfa_serial", "get a session with the AWS CLI and name the temporary key"),
-];
+/// A login at IAM Identity Center, and the role there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Sso {
+    /// What the login's file is named after: the session's name, or else the start URL.
+    pub(super) cached_as: String,
+    pub(super) region: String,
+    pub(super) account: String,
+    pub(super) role: String,
+}
+
+/// Where the first key comes from.
+#[derive(Debug)]
+pub(super) enum Base {
+    /// From the file itself.
+    Key(Found),
+    /// From the usual variables.
+    Environment,
+    /// From the metadata server of a machine at EC2.
+    Instance,
+    /// From the endpoint that ECS or EKS gives a container.
+    Container,
+    /// For a token that somebody else issued.
+    WebIdentity { token: PathBuf, role: Role },
+    /// From IAM Identity Center.
+    Sso(Sso),
+    /// From a program of the user's.
+    Process(String),
+}
+
+/// The whole way: where the first key comes from, and the roles that are assumed one after another.
+#[derive(Debug)]
+pub(super) struct Way {
+    pub(super) base: Base,
+    pub(super) roles: Vec<Role>,
+}
+
+impl Way {
+    /// All that it says, in one text: what is kept of another way is not used for this one.
+    pub(super) fn written(&self) -> Zeroizing<String> {
+        let base = match &self.base {
+            Base::Key(found) => {
+                let token = found.session_token.as_ref().map_or("", |token| token.expose_secret());
+                let parts = [found.access_key_id.expose_secret(), found.secret_access_key.expose_secret(), token];
+                Zeroizing::new(format!("key {}", parts.join(" ")))
+            }
+            Base::Environment => Zeroizing::new("environment".to_owned()),
+            Base::Instance => Zeroizing::new("instance".to_owned()),
+            Base::Container => Zeroizing::new("container".to_owned()),
+            // The token is another one each hour, and speaks for the same.
+            Base::WebIdentity { token, role } => Zeroizing::new(format!("{} {role:?}", token.display())),
+            Base::Sso(sso) => Zeroizing::new(format!("{sso:?}")),
+            Base::Process(command) => Zeroizing::new(format!("process {command}")),
+        };
+        Zeroizing::new(format!("{}\n{:?}", base.as_str(), self.roles))
+    }
+}
 
 /// Checks the name of a profile.
 pub(super) fn check_name(name: &str) -> Result<(), Error> {
     let is_plain = (1..=128).contains(&name.len())
         && name.trim() == name
         && name.chars().all(|c| c.is_ascii_graphic() || c == ' ')
-        && !name.contains(['[', ']', '#', ';']);
+        && !name.contains(['[', ']', '#', ';', '"']);
     if is_plain { Ok(()) } else { Err(KIND.error("needs as `profile` the name of one, such as `default`")) }
 }
 
-/// The key of the profile of this name.
-///
-/// # Errors
-/// A sentence that names lines and nothing that stands behind their `=`.
-pub(super) fn find(text: &SecretString, name: &str) -> Result<Found, String> {
-    let mut is_ours = false;
-    let mut count = 0;
-    let mut parts: [Option<SecretString>; 3] = [None, None, None];
-    for line in text.expose_secret().lines() {
-        let trimmed = line.trim();
-        if trimmed.is_empty() || trimmed.starts_with(['#', ';']) {
-            continue;
-        }
-        if let Some(header) = trimmed.strip_prefix('[') {
-            let section = header.split_once(']').ok_or("has a `[` without its `]`")?.0.trim();
-            // The tools' other file writes `[profile NAME]`, and a person may have named that one.
-            is_ours = section == name || section.strip_prefix("profile ").is_some_and(|rest| rest.trim() == name);
-            count += u32::from(is_ours);
-            continue;
-        }
-        if !is_ours {
-            continue;
-        }
-        let (key, value) = trimmed.split_once('=').ok_or("has a line in it without a `=`")?;
-        let key = key.trim().to_ascii_lowercase();
-        let place = match key.as_str() {
-            "aws_access_key_id" => 0,
-            "aws_secret_access_key" => 1,
-            "aws_session_token" => 2,
-            _ if HARMLESS.contains(&key.as_str()) => continue,
-            _ => return Err(refusal(&key)),
-        };
-        let slot = parts.get_mut(place).ok_or("is not readable")?;
-        if slot.replace(SecretString::from(value.trim())).is_some() {
-            return Err(format!("has `{key}` twice"));
-        }
+/// The two files, as far as they are there.
+pub(super) struct Files {
+    pub(super) credentials: Option<SecretString>,
+    pub(super) config: Option<SecretString>,
+}
+
+/// A profile's lines, and the files it stands in.
+struct Profile<'files> {
+    files: &'files Files,
+    lines: Lines,
+}
+
+impl Files {
+    /// The way to the key of the profile of this name.
+    ///
+    /// # Errors
+    /// A sentence about the profile that names lines and nothing that stands behind their `=`.
+    pub(super) fn way(&self, name: &str) -> Result<Way, String> {
+        self.way_behind(name, &mut Vec::new())
     }
-    match (count, parts) {
-        (0, _) => Err("is not there".to_owned()),
-        (1, [Some(access_key_id), Some(secret_access_key), session_token]) => {
-            Ok(Found { access_key_id, secret_access_key, session_token })
+
+    /// The section of this name out of both files; what the credentials file says counts first.
+    fn lines(&self, about: About, name: &str) -> Result<Option<Lines>, String> {
+        let mut found: Option<Lines> = None;
+        for (text, file) in [(&self.config, Shared::Config), (&self.credentials, Shared::Credentials)] {
+            let Some(text) = text else { continue };
+            if let Some(lines) = section(text, file, about, name)? {
+                found.get_or_insert_default().extend(lines);
+            }
         }
-        (1, _) => Err("has no `aws_access_key_id` with its `aws_secret_access_key`".to_owned()),
-        // The tools merge them or take either, so whose key this would be nobody can tell.
-        _ => Err("stands there twice".to_owned()),
+        Ok(found)
+    }
+
+    fn way_behind(&self, name: &str, before: &mut Vec<String>) -> Result<Way, String> {
+        let lines = self.lines(About::Profile, name)?.ok_or("is not there")?;
+        let profile = Profile { files: self, lines };
+        // A role that names its own profile is assumed with the key that stands beside it.
+        let is_own = before.last().is_some_and(|last| last == name);
+        if !is_own && before.iter().any(|known| known == name) {
+            return Err("names itself by `source_profile`, over others".to_owned());
+        }
+        if before.len() >= DEEPEST {
+            return Err(format!("has more than {DEEPEST} others behind it, by `source_profile`"));
+        }
+        before.push(name.to_owned());
+        match profile.role()? {
+            Some(role) if !is_own => profile.way_of(role, before),
+            _ => Ok(Way { base: profile.base()?, roles: Vec::new() }),
+        }
     }
 }
 
-fn refusal(key: &str) -> String {
-    let instead = ELSEWHERE.iter().find(|(beginning, _)| key.starts_with(beginning));
-    match instead {
-        Some((_, instead)) => format!("has `{}`, which is not read here: {instead}", shown(key)),
-        None => format!("has `{}`, which is not known here: put the key into a profile of its own", shown(key)),
+impl Profile<'_> {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.lines.get(name).map(|value| value.expose_secret()).filter(|value| !value.is_empty())
     }
+
+    fn owned(&self, name: &str) -> Option<String> {
+        self.text(name).map(str::to_owned)
+    }
+
+    fn role(&self) -> Result<Option<Role>, String> {
+        let Some(arn) = self.owned("role_arn") else { return Ok(None) };
+        let duration = self.text("duration_seconds").map(str::parse).transpose();
+        let role = Role {
+            arn,
+            external_id: self.owned("external_id"),
+            mfa_serial: self.owned("mfa_serial"),
+            session_name: self.owned("role_session_name"),
+            duration: duration.map_err(|_| "has a `duration_seconds` that is no number")?,
+        };
+        check_role(&role)?;
+        Ok(Some(role))
+    }
+
+    /// The way to a role: with a token, with the key of another profile, or with one of a place that is named.
+    fn way_of(&self, role: Role, before: &mut Vec<String>) -> Result<Way, String> {
+        let token = self.text("web_identity_token_file");
+        let (profile, source) = (self.text("source_profile"), self.text("credential_source"));
+        match (token, profile, source) {
+            (Some(token), None, None) => {
+                let token = PathBuf::from(token);
+                if !token.is_absolute() {
+                    return Err("has a `web_identity_token_file` that is no absolute path".to_owned());
+                }
+                Ok(Way { base: Base::WebIdentity { token, role }, roles: Vec::new() })
+            }
+            (None, Some(profile), None) => {
+                let behind = self.files.way_behind(profile, before);
+                let mut way = behind.map_err(|rule| format!("has a `source_profile` that {rule}"))?;
+                way.roles.push(role);
+                Ok(way)
+            }
+            (None, None, Some(source)) => {
+                let base = match source {
+                    "Environment" => Base::Environment,
+                    "Ec2InstanceMetadata" => Base::Instance,
+                    "EcsContainer" => Base::Container,
+                    _ => return Err("has a `credential_source` that is not known here".to_owned()),
+                };
+                Ok(Way { base, roles: vec![role] })
+            }
+            (None, None, None) => {
+                Err("has a `role_arn` without a `source_profile`, `credential_source` or `web_identity_token_file`"
+                    .to_owned())
+            }
+            _ => {
+                Err("has more than one of `source_profile`, `credential_source` and `web_identity_token_file`"
+                    .to_owned())
+            }
+        }
+    }
+
+    fn base(&self) -> Result<Base, String> {
+        if self.lines.keys().any(|name| name == "sso_session" || name == "sso_account_id") {
+            return self.sso().map(Base::Sso);
+        }
+        let part = |name: &str| self.lines.get(name).filter(|value| !value.expose_secret().is_empty()).cloned();
+        if let (Some(access_key_id), Some(secret_access_key)) =
+            (part("aws_access_key_id"), part("aws_secret_access_key"))
+        {
+            let session_token = part("aws_session_token");
+            return Ok(Base::Key(Found { access_key_id, secret_access_key, session_token }));
+        }
+        if let Some(command) = self.owned("credential_process") {
+            return Ok(Base::Process(command));
+        }
+        Err(match self.lines.keys().find(|name| name.starts_with("login_")) {
+            Some(name) => format!(
+                "has `{}`, which is not read here: run `aws configure export-credentials` and name what it gives",
+                shown(name)
+            ),
+            None => "has no `aws_access_key_id` with its `aws_secret_access_key`, and names no other way to a key"
+                .to_owned(),
+        })
+    }
+
+    fn sso(&self) -> Result<Sso, String> {
+        let session = self.text("sso_session");
+        let lines = match session {
+            Some(name) => self
+                .files
+                .lines(About::SsoSession, name)
+                .map_err(|rule| format!("has an `sso_session` that {rule}"))?
+                .ok_or("has an `sso_session` that is not there")?,
+            None => self.lines.clone(),
+        };
+        let of = |lines: &Lines, name: &str| {
+            let value = lines.get(name).map(|value| value.expose_secret().to_owned()).filter(|value| !value.is_empty());
+            value.ok_or_else(|| format!("has no `{name}`"))
+        };
+        let start_url = of(&lines, "sso_start_url")?;
+        Ok(Sso {
+            cached_as: session.map_or(start_url, str::to_owned),
+            region: of(&lines, "sso_region")?,
+            account: of(&self.lines, "sso_account_id")?,
+            role: of(&self.lines, "sso_role_name")?,
+        })
+    }
+}
+
+/// Checks what a role is asked for with; the service's own rules, so that nothing else ever stands in its request.
+///
+/// Source: "AWS STS API Reference, AssumeRole", request parameters.
+pub(super) fn check_role(role: &Role) -> Result<(), String> {
+    let is_plain = |text: &str, more: &[u8]| text.bytes().all(|b| b.is_ascii_alphanumeric() || more.contains(&b));
+    let is_arn = (20..=2048).contains(&role.arn.len())
+        && role.arn.starts_with("arn:")
+        && role.arn.contains(":role/")
+        && is_plain(&role.arn, b":/_+=,.@-");
+    let fits = |text: &Option<String>, length: std::ops::RangeInclusive<usize>, more: &[u8]| {
+        text.as_deref().is_none_or(|text| length.contains(&text.len()) && is_plain(text, more))
+    };
+    if !is_arn {
+        return Err("has a role that is no ARN of one, such as `arn:aws:iam::111122223333:role/reader`".to_owned());
+    }
+    if !fits(&role.external_id, 2..=1224, b"_+=,.@:/-") {
+        return Err("has an external id that is none".to_owned());
+    }
+    if !fits(&role.mfa_serial, 9..=256, b"_+=/:,.@-") {
+        return Err("has an `mfa_serial` that is none".to_owned());
+    }
+    if !fits(&role.session_name, 2..=64, b"_+=,.@-") {
+        return Err("has a session name that is none: 2 to 64 letters, digits and `_+=,.@-`".to_owned());
+    }
+    if role.duration.is_some_and(|seconds| !(900..=43_200).contains(&seconds)) {
+        return Err("asks for a session of less than 900 or more than 43200 seconds".to_owned());
+    }
+    Ok(())
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-mod tests {
-    use super::*;
-
-    const KEYS: &str = "aws_access_key_id = AKIDEXAMPLEEXAMPLE\naws_secret_access_key=canary/With=Signs\n";
-
-    fn found(text: &str, name: &str) -> Result<Found, String> {
-        find(&SecretString::from(text), name)
-    }
-
-    #[test]
-    fn the_key_of_one_profile_is_read_and_those_of_others_are_not() {
-        let text =
-            format!("# mine\n[other]\naws_access_key_id = X\nrole_arn = y\n\n[ dev ]\nregion = x\n{KEYS}; end\n");
-        let dev = found(&text, "dev").unwrap();
-        assert_eq!(dev.access_key_id.expose_secret(), "AKIDEXAMPLEEXAMPLE");
-        assert_eq!(dev.secret_access_key.expose_secret(), "canary/With=Signs");
-        assert!(dev.session_token.is_none());
-        let text = format!("[profile dev]\n{KEYS}AWS_SESSION_TOKEN = t=\n");
-        assert_eq!(found(&text, "dev").unwrap().session_token.unwrap().expose_secret(), "t=");
-    }
-
-    #[test]
-    fn another_way_to_a_key_is_refused_by_its_name_and_says_what_to_do() {
-        for line in [
-            "role_arn = arn:aws:iam::1:role/x",
-            "source_profile = other",
-            "sso_start_url = https://x",
-            "sso_session = x",
-            "credential_process = /bin/evil canary",
-            "credential_source = Environment",
-            "web_identity_token_file = /x",
-            "mfa_serial = x",
-            "something_new = x",
-        ] {
-            let error = found(&format!("[dev]\n{KEYS}{line}\n"), "dev").unwrap_err();
-            let name = line.split(' ').next().unwrap();
-            assert!(error.contains(&format!("`{name}`")) && error.contains(": "), "{error}");
-            assert!(!error.contains("canary") && !error.contains("/bin/evil"), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_profile_that_can_not_be_told_is_refused() {
-        for (text, rule) in [
-            (String::new(), "not there"),
-            (format!("[dev]\n{KEYS}[prod]\n{KEYS}[dev]\n"), "twice"),
-            (format!("[dev]\n{KEYS}[profile dev]\n{KEYS}"), "twice"),
-            (format!("[dev]\n{KEYS}{KEYS}"), "twice"),
-            ("[dev]\naws_access_key_id = AKIDEXAMPLEEXAMPLE\n".to_owned(), "no `aws_access_key_id`"),
-            ("[dev\n".to_owned(), "`]`"),
-            ("[dev]\nhunter2\n".to_owned(), "without a `=`"),
-        ] {
-            let error = found(&text, "dev").unwrap_err();
-            assert!(error.contains(rule) && !error.contains("hunter2") && !error.contains("canary"), "{error}");
-        }
-    }
-
-    #[test]
-    fn the_name_of_a_profile_is_plain() {
-        for name in ["", " a", "a]", "a\nb", "[a", &"a".repeat(200)] {
-            assert!(check_name(name).is_err(), "{name}");
-        }
-        assert!(check_name("dev account-2").is_ok());
-    }
-}
+mod tests;

@@ -78,7 +78,7 @@ pub(super) fn is_throttled(answer: &Answer) -> bool {
 }
 
 /// The code of an error: a header's, a JSON object's `__type`, or an XML answer's `Code`.
-fn code(answer: &Answer) -> Option<String> {
+pub(super) fn code(answer: &Answer) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct Typed {
         #[serde(rename = "__type")]

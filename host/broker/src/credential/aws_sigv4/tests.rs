@@ -8,6 +8,7 @@ fn parameters(text: &str) -> Parameters {
     parse_credential(&format!("aws-sigv4,{text}")).unwrap().1
 }
 
+const ROLE: &str = "role=arn:aws:iam::111122223333:role/reader";
 const KEY: &str = "access-key-id=env:I,secret-access-key=env:S";
 
 #[test]
@@ -17,6 +18,12 @@ fn a_key_is_its_two_parts_or_a_profile() {
         format!("{KEY},session-token=env:T"),
         format!("{KEY},region=eu-central-1,service=secretsmanager,login-endpoint=http://127.0.0.1:5000"),
         "profile=dev,credentials-file=file:/c".to_owned(),
+        "profile=dev,config-file=file:/c,credential-process=allow".to_owned(),
+        format!("{KEY},{ROLE},external-id=x1,mfa-serial=arn:aws:iam::111122223333:mfa/me,session-name=ci"),
+        "method=instance".to_owned(),
+        format!("method=instance,{ROLE},metadata-endpoint=http://127.0.0.1:1338"),
+        "method=container,container-uri=env:U,container-token=env:T".to_owned(),
+        format!("method=web-identity,web-identity-token=file:/t,{ROLE}"),
     ] {
         assert!(check(&parameters(&text)).is_ok(), "{text}");
     }
@@ -31,6 +38,19 @@ fn a_key_is_its_two_parts_or_a_profile() {
         format!("{KEY},service=sts"),
         format!("{KEY},service=iam"),
         format!("{KEY},login-endpoint=https://l.example/path"),
+        format!("{KEY},method=instance"),
+        format!("{KEY},external-id=x1"),
+        format!("{KEY},credential-process=allow"),
+        format!("{KEY},web-identity-token=file:/t"),
+        format!("{KEY},role=reader"),
+        format!("{KEY},role=arn:aws:iam::111122223333:user/dev"),
+        format!("{KEY},{ROLE},external-id=a b"),
+        "profile=dev,config-file=file:/c,credential-process=yes".to_owned(),
+        "method=instance,metadata-endpoint=169.254.169.254".to_owned(),
+        "method=imds".to_owned(),
+        "method=container".to_owned(),
+        "method=web-identity,web-identity-token=file:/t".to_owned(),
+        format!("method=web-identity,{ROLE}"),
     ] {
         assert!(check(&parameters(&text)).is_err(), "{text}");
     }
@@ -44,8 +64,11 @@ fn a_key_of_the_environment_counts_as_a_whole_or_not_at_all() {
     };
     assert_eq!(names(""), ["access-key-id", "secret-access-key", "session-token"]);
     assert_eq!(names("region=eu-central-1").len(), 3);
-    assert_eq!(names("profile=dev"), ["credentials-file"]);
-    for given in ["access-key-id=env:MINE", KEY, "profile=dev,credentials-file=file:/c"] {
+    assert_eq!(names("profile=dev"), ["credentials-file", "config-file"]);
+    assert_eq!(names("method=container"), ["container-uri", "container-token"]);
+    assert_eq!(names("method=web-identity"), ["web-identity-token"]);
+    assert_eq!(names("method=instance"), [""; 0]);
+    for given in ["access-key-id=env:MINE", KEY, "profile=dev,credentials-file=file:/c,config-file=file:/d"] {
         assert_eq!(names(given), [""; 0], "{given}");
     }
 }
