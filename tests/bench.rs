@@ -18,7 +18,9 @@ use forge_core::home::Home;
 use forge_core::manifest::DirectoryMode;
 use forge_core::provider::{CallLog, SecretProvider as _};
 use forge_core::secret::PutOptions;
-use forge_sandbox::{Calls, Compiler, Directory, Doors, Found, Sandbox, Seal};
+use forge_sandbox::{Calls, Compiler, Directory, Doors, Sandbox, Seal};
+use forge_tests::library::{self, found};
+use forge_tests::servers::moto::{Moto, REGION};
 use forge_tests::servers::openbao::{OpenBao, ROOT};
 use forge_tests::world::{World, program, root};
 use secrecy::SecretString;
@@ -28,6 +30,9 @@ const PROCESSES: usize = 200;
 const CALLS: usize = 1_000;
 const INSTALLS: usize = 7;
 const ROUNDS: usize = 50;
+
+/// How many secrets are read at once.
+const MANY: usize = 1_000;
 
 /// How many secrets a store holds when it is measured.
 const SIZES: [usize; 3] = [10, 1_000, 100_000];
@@ -217,9 +222,28 @@ fn fill(world: &World, size: usize) {
     });
 }
 
-fn found(wasm: &Path) -> Found {
-    let bytes = std::fs::read(wasm).unwrap();
-    Found { component: forge_sandbox::inspect(&bytes).unwrap(), bytes: bytes.into(), is_builtin: true }
+/// Many secrets of known names from a server that plays AWS, in batches.
+fn many() {
+    let moto = Moto::start(&["secretsmanager:*", "sts:*"]);
+    let world = World::new().with("AWS_ACCESS_KEY_ID", &moto.access_key_id);
+    let world = world.with("AWS_SECRET_ACCESS_KEY", &moto.secret_access_key);
+    let (origin, region) = (format!("endpoint={}", moto.origin()), format!("region={REGION}"));
+    let add = ["provider", "add", "aws", "--plugin", "aws", "--yes", "--set", &origin, "--set", &region];
+    let credential = format!("aws-sigv4,{region},service=secretsmanager,login-endpoint={}", moto.origin());
+    let add = world.command(add).and(["--credential", &credential, "--credential-audience", moto.origin()]);
+    add.run().exits(0);
+    moto.boto3(&format!(
+        "sm = client('secretsmanager')\nfor n in range({MANY}): sm.create_secret(Name=f'many/{{n}}', SecretString='a value')"
+    ));
+    let paths: Vec<String> = (0..MANY).map(|number| format!("many/{number}")).collect();
+    let resolver = library::resolver(&world, "aws", "aws");
+    let requests = || world.audit().iter().filter(|record| record["event"] == "request").count();
+    let (before, begun) = (requests(), Instant::now());
+    let answers = library::read_many(&resolver, &paths);
+    let took = begun.elapsed();
+    assert!(answers.iter().all(|answer| matches!(answer, Ok(Some(value)) if value == b"a value")));
+    println!("\n{MANY} secrets from a server that plays AWS, once");
+    row(&format!("in {} requests", requests() - before), took, None);
 }
 
 /// The same request through the same broker, once sent by the host itself and once by a guest in a fresh instance.
@@ -285,6 +309,7 @@ fn main() {
     let plugins = root().join("target/plugins");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(calls(&home, &grant, &plugins, server.address()));
+    many();
     installs(&plugins.join("vault.wasm"));
     sizes();
     let size = std::fs::metadata(program()).unwrap().len();

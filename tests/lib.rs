@@ -7,6 +7,7 @@
 )]
 
 pub mod component;
+pub mod library;
 pub mod outcome;
 pub mod servers;
 pub mod terminal;

@@ -169,3 +169,38 @@ fn names_versions_and_tags_can_not_write_on_the_screen() {
         assert!(!json.text().contains('\u{1b}'), "{json:?}");
     }
 }
+
+#[test]
+fn a_batch_has_one_answer_for_each_secret_and_no_more_than_the_host_can_hold() {
+    let stage = Stage::new(&Ask::new().limit("memory = \"256 MiB\"\ncpu-ms = 30000").batch(20));
+    let copy = |way: &str| {
+        let copied = stage.world.forge(["--json", "secret", "copy", &format!("store://evil/batch/{way}/**"), way]);
+        copied.never_shows("hunter2");
+        copied
+    };
+    let read = |way: &str| stage.world.forge(["secret", "get", &format!("{way}/2")]);
+    copy("honest").succeeds();
+    read("honest").succeeds().stdout_is("together batch/honest/2");
+    // What fails together is asked for alone.
+    copy("refused").succeeds();
+    read("refused").succeeds().stdout_is("alone refused/2");
+    for way in ["few", "none", "more", "flood", "huge", "trap"] {
+        let outcome = copy(way);
+        let copies = outcome.exits(12).json()["copies"].as_array().unwrap().clone();
+        assert_eq!(copies.len(), 3, "{way}");
+        assert!(copies.iter().all(|copy| copy["error"] == "plugin-fault"), "{way}: {copies:?}");
+        read(way).exits(3);
+    }
+    stage.still_serves();
+}
+
+#[test]
+fn a_plugin_that_does_not_say_how_many_it_reads_at_once_reads_one_by_one() {
+    let stage = stage();
+    stage.world.forge(["secret", "copy", "store://evil/batch/few/**", "few"]).succeeds();
+    stage.world.forge(["secret", "get", "few/2"]).succeeds().stdout_is("alone few/2");
+    for most in [0, 1, 101] {
+        let stage = Stage::empty();
+        stage.install(&Ask::new().batch(most)).exits(2).stderr_has("`[batch]`");
+    }
+}

@@ -33,6 +33,7 @@ const TRACE: &str = "canary-9vX2qLm4Rt7K";
 struct Ask {
     routes: String,
     limits: String,
+    batch: String,
     credential: String,
     settings: Vec<(String, String)>,
     audience: Vec<String>,
@@ -45,6 +46,7 @@ impl Ask {
         let ask = Self {
             routes: String::new(),
             limits: String::new(),
+            batch: String::new(),
             credential: format!("header,name=x-canary,value=env:{CANARY_VARIABLE}"),
             settings: Vec::new(),
             audience: Vec::new(),
@@ -81,6 +83,12 @@ impl Ask {
         self
     }
 
+    /// How many secrets it reads at once.
+    fn batch(mut self, most: u32) -> Self {
+        self.batch = format!("[batch]\nmax = {most}\n");
+        self
+    }
+
     /// Another credential, or `none`.
     fn credential(mut self, credential: &str) -> Self {
         credential.clone_into(&mut self.credential);
@@ -109,7 +117,7 @@ impl Ask {
         let kind = self.credential.split(',').next().unwrap();
         let credential = if kind == "none" { String::new() } else { format!("[credential]\nkind = \"{kind}\"\n") };
         let limits = if self.limits.is_empty() { String::new() } else { format!("[limits]\n{}", self.limits) };
-        format!("{HEAD}\n{credential}\n{limits}\n{}", self.routes)
+        format!("{HEAD}\n{credential}\n{limits}\n{}\n{}", self.batch, self.routes)
     }
 }
 

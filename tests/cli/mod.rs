@@ -5,6 +5,7 @@ mod audit;
 mod aws;
 mod aws_errors;
 mod aws_logins;
+mod aws_many;
 mod aws_parameters;
 mod bad_backend;
 mod bad_input;

@@ -48,7 +48,7 @@ pub struct OperationRecord<'a> {
 struct Line<'a, T> {
     schema_version: u32,
     time: String,
-    /// Ties the lines of one operation together.
+    /// Ties the lines of one operation together, or of those that one call did.
     id: &'a str,
     event: &'static str,
     #[serde(flatten)]
@@ -66,11 +66,11 @@ impl Audit {
         &self.file
     }
 
-    /// Appends one operation and its requests.
+    /// Appends operations and the requests that they made together: those of one call have one id.
     ///
     /// # Errors
     /// The log can't be written; whoever asked must then not hand out the value.
-    pub fn write(&self, operation: &OperationRecord<'_>, requests: &[RequestRecord]) -> Result<(), home::Error> {
+    pub fn write(&self, operations: &[OperationRecord<'_>], requests: &[RequestRecord]) -> Result<(), home::Error> {
         let refuse = |why: String| home::Error { what: "write the audit log", path: self.file.clone(), why };
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(|_| refuse("the system gives no random bytes".to_owned()))?;
@@ -86,8 +86,10 @@ impl Audit {
             let line_of = Line { schema_version: 1, time: time.clone(), id: &id, event: "request", record };
             line(serde_json::to_vec(&line_of))?;
         }
-        let line_of = Line { schema_version: 1, time: time.clone(), id: &id, event: "operation", record: operation };
-        line(serde_json::to_vec(&line_of))?;
+        for record in operations {
+            let line_of = Line { schema_version: 1, time: time.clone(), id: &id, event: "operation", record };
+            line(serde_json::to_vec(&line_of))?;
+        }
         if let Some(directory) = self.file.parent() {
             home::make_directory(directory)?;
         }

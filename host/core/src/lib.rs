@@ -14,6 +14,7 @@ pub mod keyring;
 pub mod kind;
 pub mod manifest;
 pub mod masking;
+pub mod parallel;
 pub mod policy;
 pub mod project;
 pub mod provider;

@@ -17,6 +17,9 @@ pub const LONGEST: usize = 64 * 1024;
 /// How many settings, routes or hints a manifest may have each: far above any real one, and still quick to check.
 const MOST: usize = 64;
 
+/// How many secrets a batch may have: as many as the largest of any backend, and what a call's memory can hold.
+const MOST_IN_BATCH: u32 = 100;
+
 /// A plugin's manifest, checked.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -298,6 +301,9 @@ impl Manifest {
             {
                 return rule("setting names", "must be lower-case names, each given once");
             }
+        }
+        if self.batch.is_some_and(|batch| !(2..=MOST_IN_BATCH).contains(&batch.max)) {
+            return rule("`[batch]`", "has a `max` of 2 to 100");
         }
         for directory in &self.directories {
             match self.setting(&directory.setting).map(|setting| setting.kind) {

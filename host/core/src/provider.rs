@@ -9,7 +9,7 @@ use crate::policy::Action;
 use crate::secret::{Attributes, Entry, Page, PutOptions, Secret, SecretVersion, VersionPage, VersionState};
 
 /// What stopped a provider. Its texts are the host's own; what a guest said stands in [`Failure::guest`] alone.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{what}")]
 pub struct Failure {
     /// The kind, which decides the exit code.
@@ -168,6 +168,21 @@ pub trait SecretProvider: Send + Sync + std::fmt::Debug {
 
     /// The secret, or `None` when there is no such secret or version.
     async fn get(&self, log: &CallLog, path: &str, version: Option<&str>) -> Result<Option<Secret>, Failure>;
+
+    /// How many secrets one call of [`SecretProvider::get_many`] takes; 1 where there is no reading of many at once.
+    fn batch_max(&self) -> usize {
+        1
+    }
+
+    /// The current versions of at most [`SecretProvider::batch_max`] secrets, each path named once: one answer for each
+    /// path, in the order of the paths.
+    async fn get_many(&self, log: &CallLog, paths: &[&str]) -> Result<Vec<Result<Option<Secret>, Failure>>, Failure> {
+        let mut answers = Vec::with_capacity(paths.len());
+        for path in paths {
+            answers.push(self.get(log, path, None).await);
+        }
+        Ok(answers)
+    }
 
     /// Proves that settings and credential work; answers the settings that the manifest marks as discovered.
     async fn check(&self, log: &CallLog) -> Result<Attributes, Failure>;

@@ -1,6 +1,7 @@
 //! The way of an operation: policy, cache, provider, audit, in this order, for everyone who asks.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -8,9 +9,12 @@ use async_trait::async_trait;
 use crate::Kind;
 use crate::audit::{Audit, OperationRecord};
 use crate::cache::{Cache, CacheKey};
+use crate::home;
 use crate::policy::{Action, Caller, Policy};
 use crate::provider::{CallLog, Failure, SecretProvider};
 use crate::secret::{Attributes, Entry, Page, PutOptions, Secret, SecretVersion, VersionPage, VersionState};
+
+mod many;
 
 /// A provider that is ready to be asked.
 #[derive(Clone, Debug)]
@@ -39,6 +43,8 @@ pub struct Resolver {
     policy: Policy,
     cache: Cache,
     audit: Audit,
+    /// The grants whose backends refuse to be read many at a time: asked once, and not again for each batch.
+    refusing: Mutex<HashSet<String>>,
 }
 
 impl std::fmt::Debug for Resolver {
@@ -73,7 +79,7 @@ struct Operation<'a> {
 impl Resolver {
     /// A resolver for one caller.
     pub fn new(providers: Box<dyn Providers>, caller: Caller, policy: Policy, cache: Cache, audit: Audit) -> Self {
-        Self { providers, caller, policy, cache, audit }
+        Self { providers, caller, policy, cache, audit, refusing: Mutex::default() }
     }
 
     /// The provider that a name means.
@@ -105,22 +111,25 @@ impl Resolver {
     pub async fn read(&self, target: Target<'_>) -> Result<Option<Secret>, Failure> {
         let opened = self.opened(target, Action::Get).await?;
         let mut operation = self.begin(&opened, target, Action::Get)?;
-        let key = CacheKey {
-            caller: self.caller.clone(),
-            grant: opened.grant_digest.clone(),
-            path: target.path.to_owned(),
-            version: target.version.map(str::to_owned),
-        };
+        let key = self.key(&opened, target);
         if let Some(secret) = self.cache.get(&key, Instant::now()) {
             operation.cached = true;
             return self.end(operation, Ok(Some(secret)));
         }
         let answer = opened.provider.get(&operation.log, target.path, target.version).await;
-        let answer = self.end(operation, answer)?;
-        if let Some(secret) = &answer {
-            self.cache.put(key, secret.clone(), Instant::now());
+        let answer = self.end(operation, answer);
+        self.keep(&opened, target, &answer);
+        answer
+    }
+
+    /// Whose copy of a secret the cache holds.
+    fn key(&self, opened: &Opened, target: Target<'_>) -> CacheKey {
+        CacheKey {
+            caller: self.caller.clone(),
+            grant: opened.grant_digest.clone(),
+            path: target.path.to_owned(),
+            version: target.version.map(str::to_owned),
         }
-        Ok(answer)
     }
 
     /// Writes a secret; answers its new version.
@@ -269,7 +278,7 @@ impl Resolver {
             milliseconds: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
         };
         // Nothing is handed out, so the failure itself says more than that it could not be recorded.
-        self.audit.write(&record, &[]).unwrap_or_default();
+        self.audit.write(&[record], &[]).unwrap_or_default();
         Err(failure)
     }
 
@@ -294,7 +303,14 @@ impl Resolver {
 
     /// Writes the audit record; a value is handed out only once that is done.
     fn end<T>(&self, operation: Operation<'_>, answer: Result<T, Failure>) -> Result<T, Failure> {
-        let record = OperationRecord {
+        let record = self.record(&operation, answer.as_ref().err());
+        let written = self.audit.write(&[record], &operation.log.take());
+        handed_out(&written, answer)
+    }
+
+    /// What audit has to know of an operation that has come to its end.
+    fn record<'a>(&'a self, operation: &Operation<'a>, failure: Option<&Failure>) -> OperationRecord<'a> {
+        OperationRecord {
             user: &self.caller.user,
             operation: operation.action.token(),
             provider: &operation.opened.name,
@@ -304,16 +320,20 @@ impl Resolver {
             rule: operation.rule,
             allowed: operation.is_allowed,
             cached: operation.cached,
-            outcome: answer.as_ref().err().map_or("ok", |failure| failure.kind.token()),
+            outcome: failure.map_or("ok", |failure| failure.kind.token()),
             milliseconds: u64::try_from(operation.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
-        };
-        match (self.audit.write(&record, &operation.log.take()), answer) {
-            (Ok(()), answer) => answer,
-            // The operation's own failure says more than that it could not be recorded.
-            (Err(_), Err(failure)) => Err(failure),
-            (Err(error), Ok(_)) => Err(Failure::new(Kind::Internal, error.to_string())
-                .with_hint("every operation is audited, so nothing is answered until the log can be written")),
         }
+    }
+}
+
+/// An answer, if it was recorded.
+fn handed_out<T>(written: &Result<(), home::Error>, answer: Result<T, Failure>) -> Result<T, Failure> {
+    match (written, answer) {
+        (Ok(()), answer) => answer,
+        // The operation's own failure says more than that it could not be recorded.
+        (Err(_), Err(failure)) => Err(failure),
+        (Err(error), Ok(_)) => Err(Failure::new(Kind::Internal, error.to_string())
+            .with_hint("every operation is audited, so nothing is answered until the log can be written")),
     }
 }
 

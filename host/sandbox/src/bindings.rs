@@ -42,6 +42,7 @@ macro_rules! abilities {
 
 abilities! {
     provider = "forge:plugin/provider",
+    batch = "forge:plugin/batch",
     metadata = "forge:plugin/metadata",
     writer = "forge:plugin/writer",
     removal = "forge:plugin/removal",

@@ -17,6 +17,9 @@ const TEXT: usize = 8 << 10;
 /// The longest cursor, in bytes.
 const CURSOR: usize = 64 << 10;
 
+/// What a batch answers for one secret.
+pub(crate) type Many = Result<Option<types::Secret>, types::Error>;
+
 fn too_long(what: &str) -> Failure {
     Failure::new(Kind::PluginFault, format!("the plugin answered {what} over its limit"))
 }

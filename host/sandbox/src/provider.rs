@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use forge_broker::Egress;
 use forge_core::Kind;
 use forge_core::policy::Action;
-use forge_core::provider::{CallLog, Failure, SecretProvider};
+use forge_core::provider::{CallLog, Failure, RequestRecord, SecretProvider};
 use forge_core::route;
 use forge_core::secret::{Attributes, Entry, Page, PutOptions, Secret, SecretVersion, VersionPage, VersionState};
 use tokio::task::JoinSet;
@@ -16,7 +16,8 @@ use wasmtime::component::InstancePre;
 use crate::bindings::types;
 use crate::bindings::writer::exports::forge::plugin::secret_writer;
 use crate::bindings::{
-    history::HistoryPre, metadata::MetadataPre, provider::ProviderPre, removal::RemovalPre, writer::WriterPre,
+    batch::BatchPre, history::HistoryPre, metadata::MetadataPre, provider::ProviderPre, removal::RemovalPre,
+    writer::WriterPre,
 };
 use crate::call::{Act, End, Ended, Names, run};
 use crate::component::Component;
@@ -46,6 +47,7 @@ impl std::fmt::Debug for Provider {
 #[derive(Clone, Copy)]
 enum Ability {
     Read,
+    Batch,
     Metadata,
     Write,
     Removal,
@@ -58,6 +60,7 @@ impl Ability {
     fn interface(self) -> &'static str {
         match self {
             Self::Read => "secret-provider",
+            Self::Batch => "secret-batch",
             Self::Metadata => "secret-metadata",
             Self::Write => "secret-writer",
             Self::Removal => "secret-removal",
@@ -72,7 +75,7 @@ impl Ability {
     /// The abilities of the routes that such a call may use.
     fn routes(self) -> &'static [route::Ability] {
         match self {
-            Self::Read | Self::Metadata | Self::History => &[route::Ability::Read],
+            Self::Read | Self::Batch | Self::Metadata | Self::History => &[route::Ability::Read],
             Self::Write => &[route::Ability::Read, route::Ability::Write],
             Self::Removal => &[route::Ability::Read, route::Ability::Remove],
             // A rollback writes the old value anew, or enables a version by taking its deletion back.
@@ -114,6 +117,23 @@ impl Provider {
         path: &str,
         act: Act<T>,
     ) -> Result<T, Failure> {
+        self.answered(log, ability, path, act).await.map(|answered| answered.answer)
+    }
+
+    /// The words for failures of this plugin.
+    fn names<'a>(&'a self, path: &'a str) -> Names<'a> {
+        let Inner { component, lent, is_builtin, .. } = &*self.0;
+        Names { manifest: &component.manifest, settings: &lent.settings, path, is_builtin: *is_builtin }
+    }
+
+    /// The same with what the host refused meanwhile.
+    async fn answered<T: Send + 'static>(
+        &self,
+        log: &CallLog,
+        ability: Ability,
+        path: &str,
+        act: Act<T>,
+    ) -> Result<Answered<T>, Failure> {
         let inner = &self.0;
         let plugin = &inner.component.manifest.id;
         self.has(ability)?;
@@ -134,12 +154,7 @@ impl Provider {
         let verdict = http.and_then(|call| call.verdict());
         let last = records.last().cloned();
         records.into_iter().for_each(|record| log.push(record));
-        let names = Names {
-            manifest: &inner.component.manifest,
-            settings: &inner.lent.settings,
-            path,
-            is_builtin: inner.is_builtin,
-        };
+        let names = self.names(path);
         let mut verdict = verdict.map(|verdict| {
             let hint = names.hint(verdict.kind, last.as_ref()).filter(|_| verdict.kind != Kind::NotGranted);
             Failure { hint: verdict.hint.or(hint), ..Failure::new(verdict.kind, verdict.what) }
@@ -163,12 +178,21 @@ impl Provider {
         match (end, refused.or(missed).or(verdict)) {
             // A write that the host could not do is not done, whatever the guest makes of it.
             (End::Answered(_), Some(failure)) if writes && could_not => Err(failure),
-            (End::Answered(answer), _) => Ok(answer),
+            (End::Answered(answer), refused) => Ok(Answered { answer, refused, last }),
             (_, Some(failure)) => Err(failure),
             (End::Broke(failure), None) => Err(failure),
             (End::Refused(error), None) => Err(names.judged(error, last.as_ref())),
         }
     }
+}
+
+/// What a call answered, and what a failure within the answer is judged by.
+struct Answered<T> {
+    answer: T,
+    /// What the host refused or could not do: it has the last word over the guest's.
+    refused: Option<Failure>,
+    /// The last request of the call.
+    last: Option<RequestRecord>,
 }
 
 /// A call of one exported function: instantiates, then calls.
@@ -203,6 +227,33 @@ impl SecretProvider for Provider {
             .call_get(store, &name, version.as_deref()));
         let answer = self.call(log, Ability::Read, path, act).await?;
         answer.map(convert::secret).transpose()
+    }
+
+    fn batch_max(&self) -> usize {
+        let Component { manifest, .. } = &self.0.component;
+        let most = manifest.batch.filter(|_| self.has(Ability::Batch).is_ok()).map_or(1, |batch| batch.max);
+        usize::try_from(most).unwrap_or(1)
+    }
+
+    async fn get_many(&self, log: &CallLog, paths: &[&str]) -> Result<Vec<Result<Option<Secret>, Failure>>, Failure> {
+        let names: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
+        let act: Act<Vec<convert::Many>> = Box::new(move |store, pre| {
+            Box::pin(async move {
+                let instance = BatchPre::new(pre.clone())?.instantiate_async(&mut *store).await?;
+                instance.forge_plugin_secret_batch().call_get_many(store, &names).await.map(Ok)
+            })
+        });
+        let Answered { answer, refused, last } = self.answered(log, Ability::Batch, "", act).await?;
+        if answer.len() != paths.len() {
+            let what = format!("the plugin answered {} secrets where {} were asked for", answer.len(), paths.len());
+            return Err(Failure::new(Kind::PluginFault, what));
+        }
+        let one = |(path, answer): (&&str, convert::Many)| match (answer, &refused) {
+            (Ok(secret), _) => secret.map(convert::secret).transpose(),
+            (Err(_), Some(refused)) => Err(refused.clone()),
+            (Err(error), None) => Err(self.names(path).judged(error, last.as_ref())),
+        };
+        Ok(paths.iter().zip(answer).map(one).collect())
     }
 
     async fn check(&self, log: &CallLog) -> Result<Attributes, Failure> {

@@ -122,10 +122,15 @@ fn refusal(response: &Response) -> Error {
     // `com.amazonaws.x#Code:http://…` ("AWS JSON 1.1 protocol", operation error serialization).
     let text = text.split(':').next().unwrap_or_default();
     let text = text.rsplit('#').next().unwrap_or_default();
-    let Some((code, kind, words)) = CODES.into_iter().find(|(code, ..)| *code == text) else { return error };
-    let wait = error.retry_after_ms();
-    let known = Error::new(kind, words).with_status(response.status()).with_code(code);
-    wait.into_iter().fold(known, Error::with_retry_after_ms)
+    let Some(known) = known(text) else { return error };
+    let known = known.with_status(response.status());
+    error.retry_after_ms().into_iter().fold(known, Error::with_retry_after_ms)
+}
+
+/// The error of this code, in words of the plugin's own; none for a code that is not known.
+pub(crate) fn known(code: &str) -> Option<Error> {
+    let (code, kind, words) = CODES.into_iter().find(|(known, ..)| *known == code)?;
+    Some(Error::new(kind, words).with_code(code))
 }
 
 /// A time as the protocol writes it, seconds since 1970 with a fraction, in milliseconds.

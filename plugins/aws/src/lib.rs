@@ -2,6 +2,7 @@
 //!
 //! The signature is the host's: no request names a key, and the account and the partition are those of the grant.
 
+mod batch;
 mod bounds;
 mod call;
 mod compare;
@@ -17,8 +18,8 @@ mod tags;
 mod write;
 
 use forge_sdk::{
-    Attributes, Entry, Error, Page, PutOptions, Secret, SecretHistory, SecretMetadata, SecretProvider, SecretRemoval,
-    SecretVersion, SecretWriter, VersionPage, VersionState, secret,
+    Attributes, Entry, Error, Page, PutOptions, Secret, SecretBatch, SecretHistory, SecretMetadata, SecretProvider,
+    SecretRemoval, SecretVersion, SecretWriter, VersionPage, VersionState, secret,
 };
 
 /// The plugin: the secrets, or the parameters, of one account in one region.
@@ -28,7 +29,7 @@ pub struct Aws;
 forge_sdk::plugin! {
     manifest: "../plugin.toml",
     type: Aws,
-    abilities: [provider, metadata, writer, removal, history],
+    abilities: [provider, batch, metadata, writer, removal, history],
 }
 
 impl SecretProvider for Aws {
@@ -39,6 +40,16 @@ impl SecretProvider for Aws {
     fn check() -> Result<Attributes, Error> {
         if parameter::is_meant()? { parameter::listing::check() } else { listing::check() }?;
         Ok(Attributes::new())
+    }
+}
+
+impl SecretBatch for Aws {
+    fn get_many(paths: &[String]) -> Vec<Result<Option<Secret>, Error>> {
+        match parameter::is_meant() {
+            Ok(true) => parameter::batch::secrets(paths),
+            Ok(false) => batch::secrets(paths),
+            Err(error) => paths.iter().map(|_| Err(error.clone())).collect(),
+        }
     }
 }
 

@@ -18,14 +18,34 @@ struct Get<'a> {
     version_stage: Option<&'a str>,
 }
 
+/// A version of a secret with its value, as `GetSecretValue` and `BatchGetSecretValue` tell it.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Got {
+pub(crate) struct Got {
+    pub(crate) name: Option<String>,
+    #[serde(rename = "ARN")]
+    pub(crate) arn: Option<String>,
     version_id: String,
     version_stages: Option<Vec<String>>,
     created_date: Option<f64>,
     secret_string: Option<String>,
     secret_binary: Option<String>,
+}
+
+impl Got {
+    /// The secret in the words of the contract.
+    ///
+    /// # Errors
+    ///
+    /// `upstream` where there is no value.
+    pub(crate) fn secret(self) -> Result<Secret, Error> {
+        let labels = self.version_stages.unwrap_or_default();
+        let current = labels.iter().any(|label| label == CURRENT);
+        let created_at = call::time(self.created_date);
+        let version = SecretVersion { created_at, labels, ..SecretVersion::new(self.version_id, current) };
+        let value = content::value(self.secret_string, self.secret_binary.as_deref())?;
+        Ok(Secret { version: Some(version), ..Secret::new(value) })
+    }
 }
 
 /// The secret at this path; one that is scheduled for deletion is none.
@@ -47,13 +67,7 @@ pub(crate) fn secret(path: &str, version: Option<&str>) -> Result<Option<Secret>
         Err(error) if is(&error, NOT_FOUND) || is_of_deleted(&error, id) => return Ok(None),
         response => response?,
     };
-    let got: Got = response.json("the value of a secret")?;
-    let labels = got.version_stages.unwrap_or_default();
-    let current = labels.iter().any(|label| label == CURRENT);
-    let created_at = call::time(got.created_date);
-    let version = SecretVersion { created_at, labels, ..SecretVersion::new(got.version_id, current) };
-    let value = content::value(got.secret_string, got.secret_binary.as_deref())?;
-    Ok(Some(Secret { version: Some(version), ..Secret::new(value) }))
+    response.json::<Got>("the value of a secret")?.secret().map(Some)
 }
 
 #[cfg(test)]

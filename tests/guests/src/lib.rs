@@ -6,8 +6,8 @@
 mod attacks;
 
 use forge_sdk::{
-    Attributes, Error, Page, PutOptions, Secret, SecretHistory, SecretMetadata, SecretProvider, SecretRemoval,
-    SecretVersion, SecretWriter, VersionPage, VersionState, http, settings,
+    Attributes, Error, Page, PutOptions, Secret, SecretBatch, SecretHistory, SecretMetadata, SecretProvider,
+    SecretRemoval, SecretVersion, SecretWriter, VersionPage, VersionState, http, settings,
 };
 
 /// The plugin: every attack behind one contract.
@@ -17,7 +17,7 @@ pub struct Attacker;
 forge_sdk::plugin! {
     manifest: "../plugin.toml",
     type: Attacker,
-    abilities: [provider, metadata, writer, removal, history],
+    abilities: [provider, batch, metadata, writer, removal, history],
 }
 
 /// What an attack got, or what stopped it.
@@ -63,6 +63,12 @@ impl SecretProvider for Attacker {
     }
 }
 
+impl SecretBatch for Attacker {
+    fn get_many(paths: &[String]) -> Vec<Loot> {
+        attacks::batch::many(paths)
+    }
+}
+
 impl SecretMetadata for Attacker {
     fn describe(path: &str) -> Result<Option<forge_sdk::Entry>, Error> {
         match split(path) {
@@ -75,6 +81,7 @@ impl SecretMetadata for Attacker {
     /// The listing that the prefix names; without one a listing that never ends, a page of one name at a time.
     fn list(prefix: Option<&str>, cursor: Option<&str>, _limit: u32) -> Result<Page, Error> {
         Ok(match split(prefix.unwrap_or_default()) {
+            ("batch", way) => attacks::batch::listing(way),
             ("circling", _) => attacks::circling::listing(cursor),
             ("large-page", rest) => attacks::large_page::listing(rest),
             ("long-cursor", rest) => attacks::long_cursor::listing(rest, cursor),

@@ -10,6 +10,9 @@ use crate::secret::{Value, VersionState};
 #[derive(Debug, Default)]
 struct Memory {
     reads: AtomicU32,
+    /// How many secrets a batch has; none is none.
+    batch: usize,
+    batches: AtomicU32,
 }
 
 #[async_trait]
@@ -24,6 +27,23 @@ impl SecretProvider for Memory {
             "missing" => Ok(None),
             "broken" => Err(Failure::new(Kind::Unavailable, "it is down")),
             _ => Ok(Some(Secret { value: Value::new(b"hunter2-hunter2".to_vec()), ..Secret::default() })),
+        }
+    }
+    fn batch_max(&self) -> usize {
+        self.batch.max(1)
+    }
+    async fn get_many(&self, _: &CallLog, paths: &[&str]) -> Result<Vec<Result<Option<Secret>, Failure>>, Failure> {
+        self.batches.fetch_add(1, Ordering::Relaxed);
+        let answer = |path: &&str| match *path {
+            "missing" => Ok(None),
+            "broken" => Err(Failure::new(Kind::Unavailable, "it is down")),
+            "alone" => Err(Failure::new(Kind::AccessDenied, "not in a batch")),
+            path => Ok(Some(Secret { value: Value::new(path.as_bytes().to_vec()), ..Secret::default() })),
+        };
+        match paths {
+            ["whole", ..] => Err(Failure::new(Kind::TooLarge, "not all of it")),
+            ["denied", ..] => Ok(paths.iter().map(|_| Err(Failure::new(Kind::AccessDenied, "no"))).collect()),
+            _ => Ok(paths.iter().map(answer).collect()),
         }
     }
     async fn check(&self, _: &CallLog) -> Result<Attributes, Failure> {
@@ -145,4 +165,65 @@ async fn a_second_read_is_a_copy_until_a_write() {
     resolver.write(target("a"), b"x", &PutOptions::default()).await.unwrap();
     resolver.read(target("a")).await.unwrap();
     assert_eq!(memory.reads.load(Ordering::Relaxed), 2);
+}
+
+/// What is read of these paths: the value's text, `-` for none, or the kind of the failure.
+async fn many(resolver: &Resolver, paths: &[&str]) -> Vec<String> {
+    let targets: Vec<Target<'_>> = paths.iter().map(|path| target(path)).collect();
+    let told = |answer: Result<Option<Secret>, Failure>| match answer {
+        Ok(Some(secret)) => String::from_utf8(secret.value.expose().to_vec()).unwrap(),
+        Ok(None) => "-".to_owned(),
+        Err(failure) => failure.kind.token().to_owned(),
+    };
+    resolver.read_many(&targets).await.into_iter().map(told).collect()
+}
+
+#[tokio::test]
+async fn many_are_read_in_batches_in_their_order_and_each_is_on_record() {
+    let directory = tempfile::tempdir().unwrap();
+    let memory = Arc::new(Memory { batch: 3, ..Memory::default() });
+    let resolver = resolver(&memory, directory.path());
+    let paths = ["a", "missing", "b", "alone", "c", "broken", "a", "d"];
+    let expected = ["a", "-", "b", "hunter2-hunter2", "c", "unavailable", "hunter2-hunter2", "hunter2-hunter2"];
+    assert_eq!(many(&resolver, &paths).await, expected);
+    let counted = || (memory.batches.load(Ordering::Relaxed), memory.reads.load(Ordering::Relaxed));
+    // A path that stands twice, one that is refused in its batch, and the last one go alone.
+    assert_eq!(counted(), (2, 3));
+    let log = std::fs::read_to_string(resolver.audit.file()).unwrap();
+    let mut read: Vec<String> = log
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .map(|record| record.get("path").unwrap().as_str().unwrap().to_owned())
+        .collect();
+    read.sort_unstable();
+    assert_eq!(read, ["a", "a", "alone", "b", "broken", "c", "d", "missing"]);
+    // What was read is a copy from now on.
+    assert_eq!(many(&resolver, &["b", "c"]).await, ["b", "c"]);
+    assert_eq!(counted(), (2, 3));
+}
+
+#[tokio::test]
+async fn a_backend_that_refuses_a_whole_batch_is_read_one_by_one_from_then_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let memory = Arc::new(Memory { batch: 2, ..Memory::default() });
+    let resolver = resolver(&memory, directory.path());
+    let whole = "hunter2-hunter2";
+    // A batch that fails for another reason says nothing of the next one.
+    assert_eq!(many(&resolver, &["whole", "b"]).await, [whole; 2]);
+    assert_eq!(many(&resolver, &["c", "e"]).await, ["c", "e"]);
+    assert_eq!(many(&resolver, &["denied", "f"]).await, [whole; 2]);
+    assert_eq!(many(&resolver, &["g", "h"]).await, [whole; 2]);
+    assert_eq!(memory.batches.load(Ordering::Relaxed), 3);
+}
+
+#[tokio::test]
+async fn many_of_a_provider_that_can_not_be_opened_are_told_and_the_others_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let resolver = resolver(&Arc::new(Memory { batch: 3, ..Memory::default() }), directory.path());
+    let closed = Target { provider: Some("closed"), path: "a", version: None };
+    let old = Target { provider: None, path: "a", version: Some("1") };
+    let answers = resolver.read_many(&[closed, target("a"), old, target("b"), closed]).await;
+    let told: Vec<bool> = answers.iter().map(Result::is_ok).collect();
+    assert_eq!(told, [false, true, true, true, false]);
+    assert!(resolver.read_many(&[]).await.is_empty());
 }

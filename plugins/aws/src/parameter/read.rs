@@ -28,10 +28,21 @@ struct Answer {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Got {
+    pub(super) name: Option<String>,
     pub(super) value: String,
     pub(super) version: u64,
     pub(super) r#type: Option<String>,
     last_modified_date: Option<f64>,
+}
+
+impl Got {
+    /// The parameter in the words of the contract; `newest` where it was asked for without a version.
+    pub(super) fn secret(self, newest: bool) -> Secret {
+        let created_at = call::time(self.last_modified_date);
+        // A number says nothing of the others, so only what was read without one is known to be the newest.
+        let told = SecretVersion { created_at, ..SecretVersion::new(self.version.to_string(), newest) };
+        Secret { version: Some(told), ..Secret::new(self.value) }
+    }
 }
 
 /// The parameter with this name, at this version or the newest; none where there is none.
@@ -54,11 +65,7 @@ pub(super) fn got(name: &str, version: Option<&str>) -> Result<Option<Got>, Erro
 /// `invalid-request` for a path or a version that can't be, and what the service said.
 pub(crate) fn secret(path: &str, version: Option<&str>) -> Result<Option<Secret>, Error> {
     let (name, version) = (super::name(path)?, version.map(super::version).transpose()?);
-    let Some(got) = got(&name, version)? else { return Ok(None) };
-    let created_at = call::time(got.last_modified_date);
-    // A number says nothing of the others, so only what was read without one is known to be the newest.
-    let told = SecretVersion { created_at, ..SecretVersion::new(got.version.to_string(), version.is_none()) };
-    Ok(Some(Secret { version: Some(told), ..Secret::new(got.value) }))
+    Ok(got(&name, version)?.map(|got| got.secret(version.is_none())))
 }
 
 #[derive(Serialize)]

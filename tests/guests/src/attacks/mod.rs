@@ -1,5 +1,6 @@
 //! Every attack by the name that a test reads it under.
 
+pub(crate) mod batch;
 pub(crate) mod big_request;
 pub(crate) mod body;
 mod call_loop;
@@ -62,6 +63,7 @@ pub(crate) fn named(name: &str) -> Option<Attack> {
         "token-mint" => token_mint::run,
         "search-memory" => search_memory::run,
         // Resources.
+        "batch" => batch::run,
         "spin" => spin::run,
         "call-loop" => call_loop::run,
         "memory-bomb" => memory_bomb::run,

@@ -1,11 +1,12 @@
 //! `forge secret copy`: from any provider to any other, one secret or everything below a prefix.
 
 use forge_core::Kind;
+use forge_core::parallel::{AT_ONCE, in_order};
 use forge_core::policy::Action;
 use forge_core::provider::Failure;
 use forge_core::reference::Reference;
 use forge_core::resolver::{Resolver, Target};
-use forge_core::secret::{PutOptions, SecretVersion};
+use forge_core::secret::{PutOptions, Secret, SecretVersion};
 use serde_json::json;
 
 use super::{Named, list, parsed, target, whole};
@@ -55,6 +56,13 @@ pub(super) async fn copy(app: &App, printer: &mut Printer, from: &str, to: &str,
 
 /// Copies one secret; `None` where it would only have been copied.
 async fn one(resolver: &Resolver, from: &Reference, to: &Reference, manner: Manner) -> Outcome<Option<SecretVersion>> {
+    let is_taken = check(resolver, to, manner).await?;
+    let secret = resolver.read(target(from)).await?;
+    write(resolver, secret, to, is_taken, manner).await
+}
+
+/// Whether there is something at the destination, which is refused where nothing may be replaced.
+async fn check(resolver: &Resolver, to: &Reference, manner: Manner) -> Outcome<bool> {
     // Asked first, so that nothing is read for nothing; the write below asks again where the backend can compare.
     let is_there = resolver.describe(target(to)).await;
     let is_taken = match is_there {
@@ -67,7 +75,17 @@ async fn one(resolver: &Resolver, from: &Reference, to: &Reference, manner: Mann
         return Err(Failure::new(Kind::Conflict, format!("`{to}` is there already"))
             .with_hint("`--overwrite` replaces it with a new version"));
     }
-    let secret = resolver.read(target(from)).await?;
+    Ok(is_taken)
+}
+
+/// Writes what was read; `None` where it would only have been written.
+async fn write(
+    resolver: &Resolver,
+    secret: Option<Secret>,
+    to: &Reference,
+    is_taken: bool,
+    manner: Manner,
+) -> Outcome<Option<SecretVersion>> {
     let secret = secret.ok_or_else(|| not_found("there is no such secret or version"))?;
     if manner.dry_run {
         return Ok(None);
@@ -117,7 +135,7 @@ pub(crate) struct Copied {
     pub(crate) error: Option<&'static str>,
 }
 
-/// Copies everything at and below one prefix to another, one after the other; what can't be copied stops no other.
+/// Copies everything at and below one prefix to another, several at a time; what can't be copied stops no other.
 pub(crate) async fn below(
     printer: &mut Printer,
     resolver: &Resolver,
@@ -137,17 +155,63 @@ pub(crate) async fn below(
     if paths.is_empty() {
         return Err(not_found("there is nothing"));
     }
+    // Where one lies within the other, what is written may be read further on: then the order of the listing counts.
+    let overlaps = source == destination && (is_within(to, from) || is_within(from, to));
+    let batch = resolver.open(Some(source)).await?.provider.batch_max();
+    let (at_once, most) = if overlaps { (1, 1) } else { (AT_ONCE, AT_ONCE * batch) };
     let named =
         |provider: &str, path| Reference { provider: Some(provider.to_owned()), path, version: None, field: None };
     let count = paths.len();
     let mut copies = Vec::with_capacity(count);
-    for (at, path) in paths.into_iter().enumerate() {
-        printer.progress(at, count, "copying");
-        let rest = path.strip_prefix(from).unwrap_or(&path).trim_start_matches('/');
-        let parts: Vec<&str> = [to, rest].into_iter().filter(|part| !part.is_empty()).collect();
-        let (from, to) = (named(source, path.clone()), named(destination, parts.join("/")));
-        let outcome =
-            if from == to { Err(usage("both are the same secret")) } else { one(resolver, &from, &to, manner).await };
+    // No more values are held at a time than calls and batches need.
+    for paths in paths.chunks(most) {
+        let pairs = paths.iter().map(|path| {
+            let rest = path.strip_prefix(from).unwrap_or(path).trim_start_matches('/');
+            let parts: Vec<&str> = [to, rest].into_iter().filter(|part| !part.is_empty()).collect();
+            (named(source, path.clone()), named(destination, parts.join("/")))
+        });
+        let pairs: Vec<(Reference, Reference)> = pairs.collect();
+        some(printer, resolver, pairs, at_once, manner, (&mut copies, count)).await;
+    }
+    Ok(copies)
+}
+
+/// Whether a path is at or below a prefix of whole segments.
+fn is_within(path: &str, prefix: &str) -> bool {
+    prefix.is_empty() || path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Copies some of all secrets, and tells of each in their order.
+async fn some(
+    printer: &mut Printer,
+    resolver: &Resolver,
+    pairs: Vec<(Reference, Reference)>,
+    at_once: usize,
+    manner: Manner,
+    (copies, count): (&mut Vec<Copied>, usize),
+) {
+    printer.progress(copies.len(), count, "copying");
+    let mut checked = Vec::with_capacity(pairs.len());
+    let checks = pairs.iter().map(|(from, to)| async move {
+        if from == to { Err(usage("both are the same secret")) } else { check(resolver, to, manner).await }
+    });
+    in_order(at_once, checks, |outcome| checked.push(outcome)).await;
+    let wanted = pairs.iter().zip(&checked).filter(|(_, checked)| checked.is_ok());
+    let wanted: Vec<Target<'_>> = wanted.map(|((from, _), _)| target(from)).collect();
+    let mut read = resolver.read_many(&wanted).await.into_iter();
+    let writes = pairs.iter().zip(checked).map(|((_, to), checked)| {
+        let read = checked.and_then(|is_taken| {
+            let lost = || Err(Failure::new(Kind::Internal, "a read was lost on its way"));
+            read.next().unwrap_or_else(lost).map(|secret| (secret, is_taken))
+        });
+        async move {
+            let (secret, is_taken) = read?;
+            write(resolver, secret, to, is_taken, manner).await
+        }
+    });
+    let mut told = pairs.iter();
+    in_order(at_once, writes, |outcome| {
+        let Some((from, to)) = told.next().cloned() else { return };
         printer.end_progress();
         let error = outcome.as_ref().err().map(|failure| failure.kind.token());
         match outcome {
@@ -156,8 +220,11 @@ pub(crate) async fn below(
             Err(failure) => printer.warning(&format!("can't copy `{from}` to `{to}`: {}", failure.what)),
         }
         copies.push(Copied { from, to, error });
-    }
-    Ok(copies)
+        if copies.len() < count {
+            printer.progress(copies.len(), count, "copying");
+        }
+    })
+    .await;
 }
 
 /// That all of it was copied; a part is a failure of its own kind.

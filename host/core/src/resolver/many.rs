@@ -1,0 +1,186 @@
+//! Reading many secrets: in batches where the provider has them, and several calls at once.
+
+use std::collections::HashSet;
+use std::sync::PoisonError;
+use std::time::Instant;
+
+use super::{Opened, Operation, Resolver, Target, handed_out};
+use crate::Kind;
+use crate::parallel::{AT_ONCE, in_order};
+use crate::policy::Action;
+use crate::provider::{CallLog, Failure};
+use crate::secret::Secret;
+
+/// What a read of one secret answers.
+type Answer = Result<Option<Secret>, Failure>;
+
+/// A read that is on its way, and the place of its answer.
+struct Read<'a> {
+    place: usize,
+    operation: Operation<'a>,
+}
+
+/// What became of the reads of one batch.
+struct Batched<'a> {
+    answered: Vec<(usize, Answer)>,
+    /// Those that have to be asked for by themselves.
+    alone: Vec<Read<'a>>,
+}
+
+impl Resolver {
+    /// Reads many secrets, of one provider or of several; the answers stand in the order of the targets.
+    ///
+    /// The current versions are read in batches where a provider has them; a secret that is refused in a batch is asked
+    /// for by itself, so one that may not be read keeps no other from its reader. At most [`AT_ONCE`] calls run at once.
+    pub async fn read_many(&self, targets: &[Target<'_>]) -> Vec<Answer> {
+        let mut answers: Vec<Option<Answer>> = targets.iter().map(|_| None).collect();
+        let mut put = |place: usize, answer: Answer| {
+            if let Some(slot) = answers.get_mut(place) {
+                *slot = Some(answer);
+            }
+        };
+        let mut opened = Vec::with_capacity(targets.len());
+        for target in targets {
+            opened.push(self.opened(*target, Action::Get).await);
+        }
+        let mut reads = Vec::with_capacity(targets.len());
+        for (place, (target, opened)) in targets.iter().zip(&opened).enumerate() {
+            match opened {
+                Ok(opened) => match self.begun(opened, *target) {
+                    Ok(operation) => reads.push(Read { place, operation }),
+                    Err(answer) => put(place, *answer),
+                },
+                Err(failure) => put(place, Err(failure.clone())),
+            }
+        }
+        let (batches, mut alone) = self.batches(reads);
+        let mut answered = Vec::new();
+        in_order(AT_ONCE, batches.into_iter().map(|batch| self.read_batch(batch)), |batched| {
+            answered.extend(batched.answered);
+            alone.extend(batched.alone);
+        })
+        .await;
+        in_order(AT_ONCE, alone.into_iter().map(|read| self.read_alone(read)), |one| answered.push(one)).await;
+        answered.into_iter().for_each(|(place, answer)| put(place, answer));
+        let unanswered = || Err(Failure::new(Kind::Internal, "a read was lost on its way"));
+        answers.into_iter().map(|answer| answer.unwrap_or_else(unanswered)).collect()
+    }
+
+    /// An operation that has to go to its provider, or the answer that is there without it.
+    fn begun<'a>(&self, opened: &'a Opened, target: Target<'a>) -> Result<Operation<'a>, Box<Answer>> {
+        let mut operation = self.begin(opened, target, Action::Get).map_err(|failure| Box::new(Err(failure)))?;
+        match self.cache.get(&self.key(opened, target), Instant::now()) {
+            Some(secret) => {
+                operation.cached = true;
+                Err(Box::new(self.end(operation, Ok(Some(secret)))))
+            }
+            None => Ok(operation),
+        }
+    }
+
+    /// Sorts reads into batches of one provider each, in which each path stands once, and those that go alone.
+    fn batches<'a>(&self, reads: Vec<Read<'a>>) -> (Vec<Vec<Read<'a>>>, Vec<Read<'a>>) {
+        let (mut batches, mut alone) = (Vec::<Vec<Read<'a>>>::new(), Vec::new());
+        let mut known = HashSet::new();
+        for read in reads {
+            let (opened, target) = (read.operation.opened, read.operation.target);
+            let most = if self.refuses(opened) { 1 } else { opened.provider.batch_max() };
+            // A batch has current versions alone, and a backend may refuse one that names a secret twice.
+            let fits = most > 1 && target.version.is_none() && known.insert((&opened.grant_digest, target.path));
+            let is_of_it = |batch: &&mut Vec<Read<'a>>| {
+                batch.len() < most
+                    && batch.iter().all(|other| other.operation.opened.grant_digest == opened.grant_digest)
+            };
+            match batches.iter_mut().rev().find(is_of_it) {
+                _ if !fits => alone.push(read),
+                Some(batch) => batch.push(read),
+                None => batches.push(vec![read]),
+            }
+        }
+        // One secret is read as ever: its failure then has all that a single call knows of it.
+        let (batches, single): (Vec<_>, Vec<_>) = batches.into_iter().partition(|batch| batch.len() > 1);
+        alone.extend(single.into_iter().flatten());
+        (batches, alone)
+    }
+
+    /// Whether this provider's backend has refused a whole batch.
+    fn refuses(&self, opened: &Opened) -> bool {
+        self.refusing.lock().unwrap_or_else(PoisonError::into_inner).contains(&opened.grant_digest)
+    }
+
+    /// Reads one batch. What it answers is recorded under one id, with the requests that it took.
+    async fn read_batch<'a>(&self, batch: Vec<Read<'a>>) -> Batched<'a> {
+        let Some(opened) = batch.first().map(|read| read.operation.opened) else {
+            return Batched { answered: Vec::new(), alone: Vec::new() };
+        };
+        // Another batch may have found out meanwhile.
+        if self.refuses(opened) {
+            return Batched { answered: Vec::new(), alone: batch };
+        }
+        let log = CallLog::default();
+        let paths: Vec<&str> = batch.iter().map(|read| read.operation.target.path).collect();
+        let answers: Vec<Answer> = match opened.provider.get_many(&log, &paths).await {
+            Ok(answers) => answers,
+            Err(failure) => batch.iter().map(|_| Err(failure.clone())).collect(),
+        };
+        if answers.iter().all(|answer| answer.as_ref().is_err_and(|failure| failure.kind == Kind::AccessDenied)) {
+            let mut refusing = self.refusing.lock().unwrap_or_else(PoisonError::into_inner);
+            refusing.insert(opened.grant_digest.clone());
+        }
+        let (mut ended, mut alone) = (Vec::new(), Vec::new());
+        for (read, answer) in batch.into_iter().zip(answers) {
+            match answer {
+                Err(failure) if may_fare_better(failure.kind) => alone.push(read),
+                answer => ended.push((read, answer)),
+            }
+        }
+        if ended.is_empty() {
+            // Each request is on record with an operation.
+            if let Some(read) = alone.first() {
+                log.take().into_iter().for_each(|request| read.operation.log.push(request));
+            }
+            return Batched { answered: Vec::new(), alone };
+        }
+        let records: Vec<_> =
+            ended.iter().map(|(read, answer)| self.record(&read.operation, answer.as_ref().err())).collect();
+        let written = self.audit.write(&records, &log.take());
+        let answered = ended.into_iter().map(|(read, answer)| {
+            let answer = handed_out(&written, answer);
+            self.keep(opened, read.operation.target, &answer);
+            (read.place, answer)
+        });
+        Batched { answered: answered.collect(), alone }
+    }
+
+    /// Reads one secret by itself.
+    async fn read_alone(&self, read: Read<'_>) -> (usize, Answer) {
+        let Read { place, operation } = read;
+        let (opened, target) = (operation.opened, operation.target);
+        let answer = opened.provider.get(&operation.log, target.path, target.version).await;
+        let answer = self.end(operation, answer);
+        self.keep(opened, target, &answer);
+        (place, answer)
+    }
+
+    /// Keeps a copy of what was read.
+    pub(super) fn keep(&self, opened: &Opened, target: Target<'_>, answer: &Answer) {
+        if let Ok(Some(secret)) = answer {
+            self.cache.put(self.key(opened, target), secret.clone(), Instant::now());
+        }
+    }
+}
+
+/// Whether a secret that failed in a batch may be read by itself: so it is, unless the backend is away, or the plugin broke.
+fn may_fare_better(kind: Kind) -> bool {
+    !matches!(
+        kind,
+        Kind::RateLimited
+            | Kind::Unavailable
+            | Kind::Timeout
+            | Kind::Unauthenticated
+            | Kind::PluginFault
+            | Kind::CredentialReflected
+            | Kind::Integrity
+            | Kind::Internal
+    )
+}

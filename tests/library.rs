@@ -1,0 +1,82 @@
+//! A world's provider asked through the libraries and not through the program, as a command over many secrets asks it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use forge_broker::{Egress, Error, Options, Source, Sources};
+use forge_core::audit::Audit;
+use forge_core::cache::Cache;
+use forge_core::grant::Grant;
+use forge_core::policy::{Caller, Policy};
+use forge_core::provider::Failure;
+use forge_core::resolver::{Opened, Providers, Resolver, Target};
+use forge_core::secret::Secret;
+use forge_sandbox::{Calls, Compiler, Doors, Found, Sandbox};
+use secrecy::SecretString;
+
+use crate::world::{World, program, root};
+
+/// A plugin's component as the program would carry it.
+pub fn found(wasm: &Path) -> Found {
+    let bytes = std::fs::read(wasm).unwrap();
+    Found { component: forge_sandbox::inspect(&bytes).unwrap(), bytes: bytes.into(), is_builtin: true }
+}
+
+/// The variables of a world, where its credentials are.
+struct Variables(Vec<(String, String)>);
+
+#[async_trait]
+impl Sources for Variables {
+    async fn read(&self, source: &Source) -> Result<SecretString, Error> {
+        let Source::Environment(wanted) = source else {
+            return Err(Error::SourceAbsent { place: source.to_string() });
+        };
+        let found = self.0.iter().find(|(name, _)| name == wanted);
+        let absent = || Error::SourceAbsent { place: source.to_string() };
+        found.map(|(_, value)| SecretString::from(value.as_str())).ok_or_else(absent)
+    }
+}
+
+/// The one provider.
+struct One(Opened);
+
+#[async_trait]
+impl Providers for One {
+    async fn open(&self, _: Option<&str>) -> Result<Opened, Failure> {
+        Ok(self.0.clone())
+    }
+}
+
+/// What asks the provider of this name, which is of the built-in `plugin` and has routes alone.
+///
+/// Nothing is cached, and audit goes to the world's log.
+pub fn resolver(world: &World, provider: &str, plugin: &str) -> Resolver {
+    let home = world.places();
+    let grant: Grant = serde_json::from_slice(&std::fs::read(home.grant_file(provider)).unwrap()).unwrap();
+    let egress = Egress::open(&grant, &Options::new(Arc::new(Variables(world.variables().collect())))).unwrap();
+    let sandbox = Sandbox::start(&home, Compiler::new(program()), Calls::Many).unwrap();
+    let found = found(&root().join(format!("target/plugins/{plugin}.wasm")));
+    let doors = Doors { egress: Some(egress), ..Doors::default() };
+    let opened = Opened {
+        name: provider.to_owned(),
+        provider: Arc::new(sandbox.open(&found, &grant, doors).unwrap()),
+        plugin_digest: found.component.digest.clone(),
+        grant_digest: grant.digest(),
+    };
+    let caller = Caller { user: "tests".to_owned() };
+    Resolver::new(Box::new(One(opened)), caller, Policy, Cache::new(Duration::ZERO, 1), Audit::new(&home.data))
+}
+
+/// What one read of several answered: the bytes of the value, where there is one.
+pub type Value = Result<Option<Vec<u8>>, Failure>;
+
+/// Reads many paths of the default provider at once.
+pub fn read_many(resolver: &Resolver, paths: &[String]) -> Vec<Value> {
+    let targets: Vec<Target<'_>> = paths.iter().map(|path| Target { provider: None, path, version: None }).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let bytes = |secret: Secret| secret.value.expose().to_vec();
+    let answers = runtime.block_on(resolver.read_many(&targets));
+    answers.into_iter().map(|answer| answer.map(|secret| secret.map(bytes))).collect()
+}
