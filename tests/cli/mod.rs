@@ -27,6 +27,7 @@ mod prompts;
 mod regrant;
 mod rehearsal;
 mod renewal;
+mod rotate;
 mod store_crash;
 mod store_disk;
 mod store_text;

@@ -47,6 +47,7 @@ const EXPOSING: &[(&str, &str)] = &[
     ("host/broker/src/credential/vault_token/", "logs in"),
     ("host/cli/src/commands/secret/copy.rs", "hands a value from one provider to another, which is its task"),
     ("host/cli/src/commands/secret/get.rs", "prints values, which is its task"),
+    ("host/cli/src/commands/secret/rotate.rs", "writes new values and merges fields, which is its task"),
     ("host/cli/src/commands/secret/set.rs", "reads values and merges fields, which is its task"),
     ("host/cli/src/keyring.rs", "hands the sealing key to the keyring's thread"),
     ("host/cli/src/keyring/", "puts the sealing key into a keyring"),

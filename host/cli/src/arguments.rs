@@ -10,13 +10,14 @@ use crate::environment;
 use crate::failure::usage;
 use crate::printer::Printer;
 
+mod generate;
 mod later;
 mod project;
 pub(crate) mod secret;
 
 pub(crate) use later::Later;
 pub(crate) use project::{Allow, Init};
-pub(crate) use secret::{Import, Secret, Set};
+pub(crate) use secret::{Import, Rotate, Secret, Set};
 
 /// Read and write secrets in any backend. Every backend is a sandboxed WebAssembly plugin that never sees your credentials.
 #[derive(Debug, Parser)]

@@ -70,6 +70,21 @@ pub fn put(whole: Option<&Secret>, field: &str, text: &[u8]) -> Result<Value, Er
     written
 }
 
+/// The media type of what [`take`] answers for the whole: that of a map is none of its default field.
+pub fn content_type(secret: &Secret) -> Option<String> {
+    let is_of_map = secret.attributes.iter().any(|(name, _)| name == DEFAULT_FIELD);
+    secret.content_type.clone().filter(|_| !is_of_map)
+}
+
+/// Whether a secret is a JSON object of which no field stands for the whole: another value would take the place of them all.
+pub fn has_several(secret: &Secret) -> bool {
+    let is_natural = secret.attributes.iter().any(|(name, _)| name == DEFAULT_FIELD);
+    let Ok(mut document) = serde_json::from_slice::<serde_json::Value>(secret.value.expose()) else { return false };
+    let is_object = document.is_object();
+    wipe(&mut document);
+    is_object && !is_natural
+}
+
 fn set(document: &mut serde_json::Value, field: &str, text: &str) -> Result<(), Error> {
     use serde_json::Value as Json;
     let value = Json::String(text.to_owned());

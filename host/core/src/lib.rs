@@ -8,6 +8,7 @@ pub mod audit;
 pub mod cache;
 pub mod config;
 pub mod field;
+pub mod generator;
 pub mod grant;
 pub mod home;
 pub mod keyring;

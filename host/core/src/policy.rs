@@ -28,6 +28,8 @@ pub enum Action {
     Versions,
     /// Making an old version current.
     Rollback,
+    /// Having a backend make a new version by its own means.
+    Rotate,
     /// Enabling or disabling a version.
     SetState,
     /// Testing a provider.
@@ -47,6 +49,7 @@ impl Action {
             Self::Purge => "purge",
             Self::Versions => "versions",
             Self::Rollback => "rollback",
+            Self::Rotate => "rotate",
             Self::SetState => "set-state",
             Self::Check => "check",
         }

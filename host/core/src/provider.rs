@@ -59,6 +59,10 @@ failure_from! {
     crate::time::Error => |_| Kind::InvalidRequest,
     crate::manifest::Error => |_| Kind::InvalidRequest,
     crate::sealing::Error => |_| Kind::Integrity,
+    crate::generator::Error => |error| match error {
+        crate::generator::Error::Random => Kind::Internal,
+        _ => Kind::InvalidRequest,
+    },
     crate::field::Error => |error| match error {
         crate::field::Error::Missing => Kind::NotFound,
         _ => Kind::InvalidRequest,
@@ -228,6 +232,9 @@ pub trait SecretProvider: Send + Sync + std::fmt::Debug {
 
     /// Makes an old version current; answers the version that is current now.
     async fn restore(&self, log: &CallLog, path: &str, version: &str) -> Result<SecretVersion, Failure>;
+
+    /// Has the backend rotate a secret by its own means; answers the new version where it tells it at once.
+    async fn rotate(&self, log: &CallLog, path: &str) -> Result<Option<SecretVersion>, Failure>;
 
     /// Sets the state of one version.
     async fn set_state(&self, log: &CallLog, path: &str, version: &str, state: VersionState) -> Result<(), Failure>;

@@ -209,6 +209,18 @@ impl Resolver {
         self.end(operation, answer)
     }
 
+    /// Has the backend rotate a secret by its own means; answers the new version where it tells it at once.
+    ///
+    /// # Errors
+    /// As [`Resolver::read`].
+    pub async fn rotate(&self, target: Target<'_>) -> Result<Option<SecretVersion>, Failure> {
+        let opened = self.opened(target, Action::Rotate).await?;
+        let operation = self.begin(&opened, target, Action::Rotate)?;
+        let answer = opened.provider.rotate(&operation.log, target.path).await;
+        self.cache.forget(&opened.grant_digest, target.path);
+        self.end(operation, answer)
+    }
+
     /// Sets the state of the version of `target`.
     ///
     /// # Errors

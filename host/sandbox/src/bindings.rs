@@ -47,4 +47,5 @@ abilities! {
     writer = "forge:plugin/writer",
     removal = "forge:plugin/removal",
     history = "forge:plugin/history",
+    rotation = "forge:plugin/rotation",
 }

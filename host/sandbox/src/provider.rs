@@ -17,7 +17,7 @@ use crate::bindings::types;
 use crate::bindings::writer::exports::forge::plugin::secret_writer;
 use crate::bindings::{
     batch::BatchPre, history::HistoryPre, metadata::MetadataPre, provider::ProviderPre, removal::RemovalPre,
-    writer::WriterPre,
+    rotation::RotationPre, writer::WriterPre,
 };
 use crate::call::{Act, End, Ended, Names, run};
 use crate::component::Component;
@@ -51,6 +51,7 @@ enum Ability {
     Metadata,
     Write,
     Removal,
+    Rotation,
     History,
     /// The same interface for calls that change something.
     Rewriting,
@@ -64,19 +65,20 @@ impl Ability {
             Self::Metadata => "secret-metadata",
             Self::Write => "secret-writer",
             Self::Removal => "secret-removal",
+            Self::Rotation => "secret-rotation",
             Self::History | Self::Rewriting => "secret-history",
         }
     }
 
     fn writes(self) -> bool {
-        matches!(self, Self::Write | Self::Removal | Self::Rewriting)
+        matches!(self, Self::Write | Self::Removal | Self::Rotation | Self::Rewriting)
     }
 
     /// The abilities of the routes that such a call may use.
     fn routes(self) -> &'static [route::Ability] {
         match self {
             Self::Read | Self::Batch | Self::Metadata | Self::History => &[route::Ability::Read],
-            Self::Write => &[route::Ability::Read, route::Ability::Write],
+            Self::Write | Self::Rotation => &[route::Ability::Read, route::Ability::Write],
             Self::Removal => &[route::Ability::Read, route::Ability::Remove],
             // A rollback writes the old value anew, or enables a version by taking its deletion back.
             Self::Rewriting => &[route::Ability::Read, route::Ability::Write, route::Ability::Remove],
@@ -216,6 +218,7 @@ impl SecretProvider for Provider {
             Action::List | Action::Describe => Ability::Metadata,
             Action::Set => Ability::Write,
             Action::Delete | Action::Recover | Action::Purge => Ability::Removal,
+            Action::Rotate => Ability::Rotation,
             Action::Versions => Ability::History,
             Action::Rollback | Action::SetState => Ability::Rewriting,
         })
@@ -349,6 +352,13 @@ impl SecretProvider for Provider {
         let act: Act<types::SecretVersion> =
             act!(HistoryPre, forge_plugin_secret_history, |store, guest| guest.call_restore(store, &name, &version));
         convert::version(self.call(log, Ability::Rewriting, path, act).await?)
+    }
+
+    async fn rotate(&self, log: &CallLog, path: &str) -> Result<Option<SecretVersion>, Failure> {
+        let name = path.to_owned();
+        let act: Act<Option<types::SecretVersion>> =
+            act!(RotationPre, forge_plugin_secret_rotation, |store, guest| guest.call_rotate(store, &name));
+        self.call(log, Ability::Rotation, path, act).await?.map(convert::version).transpose()
     }
 
     async fn set_state(&self, log: &CallLog, path: &str, version: &str, state: VersionState) -> Result<(), Failure> {

@@ -14,12 +14,13 @@ mod name;
 mod parameter;
 mod read;
 mod removal;
+mod rotation;
 mod tags;
 mod write;
 
 use forge_sdk::{
     Attributes, Entry, Error, Page, PutOptions, Secret, SecretBatch, SecretHistory, SecretMetadata, SecretProvider,
-    SecretRemoval, SecretVersion, SecretWriter, VersionPage, VersionState, secret,
+    SecretRemoval, SecretRotation, SecretVersion, SecretWriter, VersionPage, VersionState, secret,
 };
 
 /// The plugin: the secrets, or the parameters, of one account in one region.
@@ -29,7 +30,7 @@ pub struct Aws;
 forge_sdk::plugin! {
     manifest: "../plugin.toml",
     type: Aws,
-    abilities: [provider, batch, metadata, writer, removal, history],
+    abilities: [provider, batch, metadata, writer, removal, history, rotation],
 }
 
 impl SecretProvider for Aws {
@@ -111,5 +112,14 @@ impl SecretHistory for Aws {
 
     fn set_state(_: &str, _: &str, _: VersionState) -> Result<(), Error> {
         Err(Error::unsupported("a version has no state of its own: a secret is deleted and recovered as a whole"))
+    }
+}
+
+impl SecretRotation for Aws {
+    fn rotate(path: &str) -> Result<Option<SecretVersion>, Error> {
+        if parameter::is_meant()? {
+            return Err(Error::unsupported("a parameter has no rotation of its own"));
+        }
+        rotation::rotate(path)
     }
 }

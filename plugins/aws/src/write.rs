@@ -82,7 +82,7 @@ pub(crate) fn named(key: &str) -> Option<&str> {
 }
 
 /// A random UUID (RFC 9562, section 5.4), as the clients of the service choose theirs.
-fn token() -> String {
+pub(crate) fn token() -> String {
     let mut bytes = random::bytes(16);
     for (at, byte) in bytes.iter_mut().enumerate() {
         match at {

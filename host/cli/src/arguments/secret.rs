@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use clap_complete::ArgValueCompleter;
 
 use super::Later;
+use super::generate::Generate;
 use crate::commands::completion;
 
 /// Commands about secrets.
@@ -16,9 +17,9 @@ pub(crate) enum Secret {
         after_help = "Examples:\n  forge secret get app/db\n  forge secret get store://prod/app/db#password\n  forge secret get 'store://prod/app/db?version=3'"
     )]
     Get(Later<Get>),
-    /// Write a secret; the value comes from a file, from standard input, or from a hidden prompt
+    /// Write a secret; the value comes from a file, from standard input, from a hidden prompt, or is made here
     #[command(
-        after_help = "Examples:\n  forge secret set app/db                      # asks for the value\n  pwgen 32 1 | forge secret set app/db\n  forge secret set app/key --from-file key.pem --tag team=web --expires 90d\n  forge secret set store://prod/app/db#password   # one field; the others stay"
+        after_help = "Examples:\n  forge secret set app/db                      # asks for the value\n  forge secret set app/db --generate password --length 40\n  openssl rand -hex 32 | forge secret set app/db\n  forge secret set app/key --from-file key.pem --tag team=web --expires 90d\n  forge secret set store://prod/app/db#password   # one field; the others stay"
     )]
     Set(Later<Box<Set>>),
     /// List the names of secrets, never their values
@@ -46,6 +47,11 @@ pub(crate) enum Secret {
     /// Remove a secret and all its versions for good
     #[command(after_help = "Example:\n  forge secret purge app/db --yes")]
     Purge(Later<Removal>),
+    /// Give a secret a new value: by its backend's own rotation, or one that is made here or piped in
+    #[command(
+        after_help = "Examples:\n  forge secret rotate store://prod/app/db                       # by the backend's own rotation\n  forge secret rotate app/db --generate password --length 40 --exclude '/@:'\n  forge secret rotate store://prod/app/db#password --generate hex   # one field; the others stay\n  ./new-password | forge secret rotate app/db --stdin"
+    )]
+    Rotate(Later<Box<Rotate>>),
     /// Make a version readable again
     #[command(after_help = "Example:\n  forge secret enable 'app/db?version=3'")]
     Enable(Later<State>),
@@ -107,6 +113,28 @@ pub(crate) struct Rollback {
     /// The version, as `forge secret versions` names it
     #[arg(long, value_name = "VERSION")]
     pub(crate) to: String,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// What `secret rotate` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Rotate {
+    /// `store://PROVIDER/PATH[#FIELD]`, or a path of the default provider
+    #[arg(add = ArgValueCompleter::new(completion::references))]
+    pub(crate) reference: String,
+    #[command(flatten)]
+    pub(crate) generate: Generate,
+    /// Take the value from standard input, or from a hidden prompt at a terminal
+    #[arg(long, conflicts_with = "generate")]
+    pub(crate) stdin: bool,
+    /// Keep the newline at the end of standard input
+    #[arg(long, requires = "stdin")]
+    pub(crate) keep_newline: bool,
+    /// When the new version expires: a time such as `2027-01-31T00:00:00Z`, or after `90d`, `12h`
+    #[arg(long, value_name = "TIME")]
+    pub(crate) expires: Option<String>,
     /// Say what would be done, and do nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -179,8 +207,10 @@ pub(crate) struct Set {
     #[arg(add = ArgValueCompleter::new(completion::references))]
     pub(crate) reference: String,
     /// Read the value from this file, byte for byte
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "generate")]
     pub(crate) from_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) generate: Generate,
     /// Keep the newline at the end of standard input
     #[arg(long)]
     pub(crate) keep_newline: bool,

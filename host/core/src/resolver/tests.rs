@@ -82,6 +82,9 @@ impl SecretProvider for Memory {
     async fn restore(&self, log: &CallLog, path: &str, _: &str) -> Result<SecretVersion, Failure> {
         self.put(log, path, b"", &PutOptions::default()).await
     }
+    async fn rotate(&self, _: &CallLog, _: &str) -> Result<Option<SecretVersion>, Failure> {
+        Ok(None)
+    }
     async fn set_state(&self, _: &CallLog, _: &str, _: &str, _: VersionState) -> Result<(), Failure> {
         Ok(())
     }

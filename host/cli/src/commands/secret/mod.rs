@@ -5,6 +5,7 @@ mod get;
 mod history;
 pub(crate) mod list;
 mod removal;
+mod rotate;
 mod set;
 
 use self::removal::Removal;
@@ -32,6 +33,7 @@ pub(crate) async fn run(app: &App, printer: &mut Printer, command: Secret) -> Ou
         Secret::Rollback(Later(Rollback { name, to, dry_run })) => {
             history::rollback(app, printer, &name.reference, &to, dry_run).await
         }
+        Secret::Rotate(Later(arguments)) => rotate::rotate(app, printer, *arguments).await,
         Secret::Enable(Later(State { reference, dry_run })) => {
             history::set_state(app, printer, &reference, VersionState::Enabled, dry_run).await
         }

@@ -8,7 +8,7 @@ use forge_core::policy::Action;
 use forge_core::provider::Failure;
 use forge_core::reference::Reference;
 use forge_core::resolver::Resolver;
-use forge_core::secret::{PutOptions, SecretVersion};
+use forge_core::secret::{PutOptions, SecretVersion, Value};
 use forge_core::{field, home, time};
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -33,6 +33,7 @@ pub(super) async fn set(app: &App, printer: &mut Printer, arguments: Set) -> Out
         return Err(usage("a new version is written, so the reference has none")).context(tried);
     }
     let options = options(&arguments).context(tried)?;
+    let recipe = arguments.generate.recipe().context(tried)?;
     if reference.field.is_some() && options.expected_version.is_some() {
         return Err(usage("a field is merged into the current version, so `--expected-version` says nothing here"))
             .context(tried);
@@ -40,14 +41,19 @@ pub(super) async fn set(app: &App, printer: &mut Printer, arguments: Set) -> Out
     // Opened first: whoever names a provider that is not there should not have to type the value.
     let named = Named::open(app, reference.clone(), Action::Set).await.context(tried)?;
     let doing = if arguments.dry_run { "would write" } else { "writing" };
-    printer.note(&format!("{doing} `{}`", named.resolved));
+    let what = recipe.as_ref().map_or(String::new(), |recipe| format!("{recipe} to "));
+    printer.note(&format!("{doing} {what}`{}`", named.resolved));
     if arguments.dry_run {
         return named.dry(printer, "set");
     }
-    let value = value(printer, arguments.from_file.as_deref(), arguments.keep_newline).context(tried)?;
+    let value = match &recipe {
+        Some(recipe) => recipe.value().context(tried)?,
+        None => value(printer, arguments.from_file.as_deref(), arguments.keep_newline).context(tried)?,
+    };
+    let value = value.expose();
     let written = match reference.field.as_deref() {
-        None => named.resolver.write(target(&reference), &value, &options).await,
-        Some(field) => merged(printer, &named.resolver, &reference, field, &value, options).await,
+        None => named.resolver.write(target(&reference), value, &options).await,
+        Some(field) => merged(printer, &named.resolver, &reference, field, value, options).await,
     };
     let written = written.context(tried)?;
     if printer.is_json() {
@@ -123,19 +129,19 @@ async fn merged(
 }
 
 /// The value from a file, from what is piped in, or from a hidden prompt; never from an argument, which every process can read.
-fn value(printer: &mut Printer, from_file: Option<&Path>, keep_newline: bool) -> Outcome<Zeroizing<Vec<u8>>> {
+pub(super) fn value(printer: &mut Printer, from_file: Option<&Path>, keep_newline: bool) -> Outcome<Value> {
     if let Some(path) = from_file {
         let path = crate::environment::absolute(path)?;
         let path =
             std::fs::canonicalize(&path).map_err(|error| usage(format!("can't read `{}`: {error}", path.display())))?;
         let found = home::read(&path, LONGEST)?;
-        return found.map(Zeroizing::new).ok_or_else(|| usage(format!("there is no file `{}`", path.display())));
+        return found.map(Value::new).ok_or_else(|| usage(format!("there is no file `{}`", path.display())));
     }
     if io::stdin().is_terminal() {
         if !printer.is_interactive() {
             return Err(usage("there is no value: pipe it in, or name a file with `--from-file`"));
         }
-        return Ok(std::mem::take(&mut *printer.hidden("value: ")?).into_bytes().into());
+        return Ok(Value::new(std::mem::take(&mut *printer.hidden("value: ")?).into_bytes()));
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(64 << 10));
     io::stdin()
@@ -153,5 +159,5 @@ fn value(printer: &mut Printer, from_file: Option<&Path>, keep_newline: bool) ->
             bytes.pop();
         }
     }
-    Ok(bytes)
+    Ok(Value::new(std::mem::take(&mut *bytes)))
 }
