@@ -38,6 +38,7 @@ const EXPOSING: &[(&str, &str)] = &[
     ("host/broker/src/credential/aws_sigv4/", "signs with an access key"),
     ("host/broker/src/credential/basic.rs", "puts name and password into their header"),
     ("host/broker/src/credential/fetched.rs", "puts a fetched token into its header"),
+    ("host/broker/src/credential/google/", "logs in"),
     ("host/broker/src/credential/header.rs", "puts the credential into its header"),
     ("host/broker/src/credential/held.rs", "holds what a login gave"),
     ("host/broker/src/credential/kept.rs", "keeps a token and knows its source again"),

@@ -25,6 +25,7 @@ mod basic;
 mod bearer;
 mod derived;
 mod fetched;
+mod google;
 mod header;
 mod held;
 mod kept;
@@ -42,10 +43,11 @@ pub use derived::derived;
 pub type Parameters = BTreeMap<String, String>;
 
 /// The kinds there are.
-static KINDS: [&CredentialKind; 7] = [
+static KINDS: [&CredentialKind; 8] = [
     &aws_sigv4::KIND,
     &basic::KIND,
     &bearer::KIND,
+    &google::KIND,
     &header::KIND,
     &none::KIND,
     &oauth2_client::KIND,
@@ -60,7 +62,8 @@ pub(crate) struct CredentialKind {
     pub(crate) settings: &'static [&'static str],
     /// Names of the parameters that may be either: a value with a `:` in it is a source.
     pub(crate) either: &'static [&'static str],
-    /// Sources that are tried when a person names none; `~` is the home directory.
+    /// Sources that are tried when a person names none; `~` is the home directory, and `file:$NAME` the file that a variable
+    /// names.
     pub(crate) usual_sources: &'static [UsualSources],
     /// Whether it goes only to the origins recorded with it.
     pub(crate) has_audience: bool,
@@ -129,7 +132,8 @@ impl UsualSources {
 pub struct Usual {
     /// The parameter, such as `token`.
     pub parameter: &'static str,
-    /// The sources that are tried, in this order; the caller fills in the home directory for `~`.
+    /// The sources that are tried, in this order; the caller fills in the home directory for `~` and the variable's
+    /// value for `$NAME`.
     pub places: &'static [&'static str],
     /// Whether the credential is one without it.
     pub is_optional: bool,
@@ -405,7 +409,9 @@ mod tests {
         }
         assert!(every_usual_source().count() >= 2);
         for source in every_usual_source() {
-            assert!(source.replace('~', "/home/u").parse::<Source>().is_ok(), "{source}");
+            // The command line fills in both: the home directory, and the file that a variable names.
+            let source = source.replace('~', "/home/u").replace("file:$", "file:/");
+            assert!(source.parse::<Source>().is_ok(), "{source}");
         }
     }
 }

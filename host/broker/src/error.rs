@@ -121,6 +121,14 @@ pub enum Error {
         /// The HTTP status.
         status: u16,
     },
+    /// The file that logs in is not one that its kind understands.
+    #[error("the credentials file at `{place}` {rule}")]
+    CredentialFile {
+        /// The source of the file as it is written.
+        place: String,
+        /// What it is or lacks; no text of the file but the names of its fields.
+        rule: String,
+    },
     /// A token endpoint gave no token, and its code says why.
     #[error("`{origin}` refused the {what} of `{kind}` with what is at `{place}`: {fault}")]
     GrantRefused {
@@ -334,6 +342,7 @@ impl Error {
             | Self::SourceContent { .. }
             | Self::Rejected { .. }
             | Self::NotAccepted { .. }
+            | Self::CredentialFile { .. }
             | Self::GrantRefused { .. }
             | Self::TokenRefused { .. }
             | Self::Profile { .. }
@@ -375,6 +384,7 @@ impl Error {
             Self::NotAccepted { place, .. } => format!(
                 "it is expired, revoked or another server's: put a new one at `{place}` (a token whose policies keep it from `auth/token/lookup-self` gets this answer too)"
             ),
+            Self::CredentialFile { .. } => "name another file, or make it anew with its maker's own tools".to_owned(),
             Self::GrantRefused { fault, place, .. } => fault.hint(place),
             Self::TokenRefused { issuer, .. } => {
                 format!("is it a token for this server? check the scope, and that `{issuer}` is whom it trusts")

@@ -134,7 +134,9 @@ pub(crate) fn completed(
         if found.is_none() && wanted.is_optional {
             continue;
         }
-        typed.parameters.insert(wanted.parameter.to_owned(), found.or(places.first()).cloned().unwrap_or_default());
+        // What a variable would name is no place while it names nothing.
+        let first = || places.iter().find(|place| place.parse::<Source>().is_ok());
+        typed.parameters.insert(wanted.parameter.to_owned(), found.or_else(first).cloned().unwrap_or_default());
         if found.is_none() && missing.is_none() {
             missing = Some((wanted.parameter, places));
         }
@@ -178,9 +180,14 @@ fn tilde(path: &str) -> PathBuf {
     }
 }
 
-/// A usual place with the home directory filled in.
+/// A usual place with the home directory filled in, or the file that a variable names; one that names none stays as it is.
 pub(crate) fn expanded(place: &str) -> String {
     match place.strip_prefix("file:") {
+        Some(path) if path.starts_with('$') => {
+            let named = environment::variable(path.trim_start_matches('$')).filter(|path| !path.is_empty());
+            let named = named.and_then(|path| environment::absolute(Path::new(&path)).ok());
+            named.map_or_else(|| place.to_owned(), |path| format!("file:{}", path.display()))
+        }
         Some(path) => format!("file:{}", tilde(path).display()),
         None => place.to_owned(),
     }

@@ -8,7 +8,6 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use forge_core::setting::origin;
-use http::HeaderMap;
 use secrecy::SecretString;
 
 use super::{Credential, CredentialKind, Errand, Injection, Material, Parameters, SharedEndpoint, UsualSources};
@@ -299,7 +298,7 @@ impl Credential for Sigv4 {
 
     async fn doubt(&self, _: &Injection, origin: &str, answer: &Answer, _: &Errand<'_>) -> Option<Error> {
         let refusal = Refusal::of(answer)?;
-        Some(refusal.error(origin, self.keys.place(), ahead(&answer.headers)))
+        Some(refusal.error(origin, self.keys.place(), super::question::ahead(&answer.headers)))
     }
 
     async fn identity(&self, errand: &Errand<'_>) -> Result<Option<String>, Error> {
@@ -317,13 +316,6 @@ impl Credential for Sigv4 {
     fn take_code(&self, code: SecretString) {
         self.keys.take_code(code);
     }
-}
-
-/// By how many seconds this machine's clock is ahead of the server's (RFC 9110, section 6.6.1).
-fn ahead(headers: &HeaderMap) -> Option<i64> {
-    let date = headers.get(http::header::DATE)?.to_str().ok()?;
-    let theirs = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
-    Some(jiff::Timestamp::now().as_second().saturating_sub(theirs.as_second()))
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde::Deserialize;
+use url::form_urlencoded::byte_serialize;
+use zeroize::Zeroizing;
 
 use super::fetched::Token;
 use crate::Error;
@@ -41,6 +43,29 @@ struct Granted {
 #[derive(Deserialize)]
 struct Refused {
     error: String,
+}
+
+/// A text as a form has it (RFC 6749, appendix B).
+pub(super) fn encoded(text: &str) -> Zeroizing<String> {
+    // Room from the beginning: a text that grows leaves copies behind.
+    let mut encoded = Zeroizing::new(String::with_capacity(text.len() * 3));
+    byte_serialize(text.as_bytes()).for_each(|part| encoded.push_str(part));
+    encoded
+}
+
+/// The body of a request for a token: names as they stand, and values.
+pub(super) fn form(fields: &[(&str, &str)]) -> Zeroizing<String> {
+    let room = fields.iter().map(|(name, value)| name.len() + 2 + value.len() * 3).sum();
+    let mut form = Zeroizing::new(String::with_capacity(room));
+    for (at, (name, value)) in fields.iter().enumerate() {
+        if at > 0 {
+            form.push('&');
+        }
+        form.push_str(name);
+        form.push('=');
+        form.push_str(&encoded(value));
+    }
+    form
 }
 
 /// The token that an endpoint answered.
@@ -121,7 +146,6 @@ fn fault(answer: &Answer) -> Option<GrantFault> {
 mod tests {
     use http::HeaderMap;
     use secrecy::ExposeSecret as _;
-    use zeroize::Zeroizing;
 
     use super::*;
 
@@ -186,5 +210,11 @@ mod tests {
         }
         assert!(matches!(answered(401, "no JSON"), Err(Error::Rejected { status: 401, .. })));
         assert!(matches!(answered(503, r#"{"error":"invalid_client"}"#), Err(Error::Unavailable { .. })));
+    }
+
+    #[test]
+    fn what_stands_in_a_form_is_encoded_as_the_standard_says() {
+        // The example of RFC 6749, appendix B.
+        assert_eq!(encoded(" %&+\u{a3}\u{20ac}").as_str(), "+%25%26%2B%C2%A3%E2%82%AC");
     }
 }

@@ -12,12 +12,11 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
 use secrecy::ExposeSecret as _;
 use url::Url;
-use url::form_urlencoded::byte_serialize;
 use zeroize::Zeroizing;
 
 use super::fetched::{Fetched, Issuer, Means, Token};
 use super::held::Held;
-use super::oauth::{self, Asked};
+use super::oauth::{self, Asked, encoded};
 use super::question::Question;
 use super::{Credential, CredentialKind, Derives, Errand, Injection, Material, Parameters};
 use crate::Error;
@@ -118,14 +117,6 @@ struct Client {
     secret: Held,
 }
 
-/// A text as a form has it (RFC 6749, appendix B).
-fn encoded(text: &str) -> Zeroizing<String> {
-    // Room from the beginning: a text that grows leaves copies behind.
-    let mut encoded = Zeroizing::new(String::with_capacity(text.len() * 3));
-    byte_serialize(text.as_bytes()).for_each(|part| encoded.push_str(part));
-    encoded
-}
-
 impl Client {
     /// Id and secret as HTTP Basic has them (RFC 6749, section 2.3.1), before their base64.
     fn pair(&self, secret: &str) -> Zeroizing<String> {
@@ -133,20 +124,14 @@ impl Client {
     }
 
     fn body(&self, secret: &str) -> Zeroizing<String> {
-        let mut body =
-            Zeroizing::new(String::with_capacity(256 + (self.scope.len() + self.id.len() + secret.len()) * 3));
-        body.push_str("grant_type=client_credentials");
+        let mut fields = vec![("grant_type", "client_credentials")];
         if !self.scope.is_empty() {
-            body.push_str("&scope=");
-            body.push_str(&encoded(&self.scope));
+            fields.push(("scope", &self.scope));
         }
         if self.is_in_body {
-            body.push_str("&client_id=");
-            body.push_str(&encoded(&self.id));
-            body.push_str("&client_secret=");
-            body.push_str(&encoded(secret));
+            fields.extend([("client_id", self.id.as_str()), ("client_secret", secret)]);
         }
-        body
+        oauth::form(&fields)
     }
 }
 
@@ -285,11 +270,5 @@ mod tests {
         ] {
             assert!(checked(&[bad]).is_err(), "{bad:?}");
         }
-    }
-
-    #[test]
-    fn what_stands_in_a_form_is_encoded_as_the_standard_says() {
-        // The example of RFC 6749, appendix B.
-        assert_eq!(encoded(" %&+\u{a3}\u{20ac}").as_str(), "+%25%26%2B%C2%A3%E2%82%AC");
     }
 }

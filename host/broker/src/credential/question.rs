@@ -81,3 +81,10 @@ impl Question<'_> {
         }
     }
 }
+
+/// By how many seconds this machine's clock is ahead of the server's (RFC 9110, section 6.6.1).
+pub(super) fn ahead(headers: &HeaderMap) -> Option<i64> {
+    let date = headers.get(http::header::DATE)?.to_str().ok()?;
+    let theirs = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
+    Some(jiff::Timestamp::now().as_second().saturating_sub(theirs.as_second()))
+}

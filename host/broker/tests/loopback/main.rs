@@ -7,6 +7,7 @@ mod answers;
 mod basic;
 mod budget;
 mod causes;
+mod google;
 mod kept;
 mod limits;
 mod login;

@@ -5,7 +5,7 @@ use super::refusal::{Refusal, element};
 use super::sts::Sts;
 use super::{KIND, partition};
 use crate::Error;
-use crate::credential::Errand;
+use crate::credential::{Errand, question};
 
 /// What the error texts call this request.
 const WHAT: &str = "identity request";
@@ -18,7 +18,7 @@ pub(super) async fn ask(sts: &Sts, reading: &Reading, place: &str, errand: &Erra
         200 => identity(&answer.body).ok_or_else(|| sts.protocol(WHAT)),
         429 | 500..=599 => Err(Error::Unavailable { kind, origin, what: WHAT, status }),
         _ => Err(match Refusal::of(&answer) {
-            Some(refusal) => refusal.error(&sts.origin, place.to_owned(), super::ahead(&answer.headers)),
+            Some(refusal) => refusal.error(&sts.origin, place.to_owned(), question::ahead(&answer.headers)),
             None => Error::Rejected { kind, origin, what: WHAT, status },
         }),
     }

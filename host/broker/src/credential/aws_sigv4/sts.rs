@@ -20,7 +20,7 @@ use super::session::Session;
 use super::sign::{self, Scope, Unsigned};
 use crate::Error;
 use crate::client::{Answer, Transport};
-use crate::credential::question::Question;
+use crate::credential::question::{self, Question};
 use crate::credential::{Errand, Parameters};
 
 /// How all its requests are written ("AWS STS API Reference, Making query requests").
@@ -102,7 +102,7 @@ impl Sts {
             _ => {}
         }
         if let Some(refusal) = Refusal::of(answer) {
-            return Err(refusal.error(&self.origin, place.to_owned(), super::ahead(&answer.headers)));
+            return Err(refusal.error(&self.origin, place.to_owned(), question::ahead(&answer.headers)));
         }
         Err(match code(answer).as_deref() {
             Some("AccessDenied" | "AccessDeniedException") => {

@@ -1,0 +1,194 @@
+//! `google`: a token of Google Cloud, from a service account's key, application default credentials or the metadata server.
+//!
+//! Sources: "Google Cloud docs, How Application Default Credentials works"; AIP-4110 to AIP-4117 (google.aip.dev/auth).
+//! Google's own library for this dials by itself with an HTTP client of its own, past the broker's transport, its address
+//! checks and its records, and takes endpoints from a file; so what it does is done here over the broker's own questions.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use forge_core::setting::origin;
+use http::{HeaderName, HeaderValue};
+
+use super::fetched::Fetched;
+use super::{Credential, CredentialKind, Errand, Injection, Material, Parameters, UsualSources};
+use crate::Error;
+use crate::client::Answer;
+use crate::request::Parsed;
+
+mod assertion;
+mod exchange;
+mod file;
+mod issuer;
+mod location;
+mod metadata;
+mod paths;
+
+use issuer::{Issuer, Way};
+
+/// Whose quota a request counts for ("Google Cloud docs, Set the quota project").
+const QUOTA_PROJECT: HeaderName = HeaderName::from_static("x-goog-user-project");
+
+/// Where Google gives tokens for keys and refresh tokens, for tokens of others, and in an account's name.
+const TOKENS: &str = "https://oauth2.googleapis.com";
+const EXCHANGE: &str = "https://sts.googleapis.com";
+const IMPERSONATION: &str = "https://iamcredentials.googleapis.com";
+
+pub(crate) static KIND: CredentialKind = CredentialKind {
+    name: "google",
+    sources: &["credentials", "service-account"],
+    settings: &["method", "login-endpoint", "metadata-endpoint", "subject-endpoint", "quota-project"],
+    either: &[],
+    // AIP-4110: the variable names a file; then where `gcloud auth application-default login` leaves one.
+    usual_sources: &[UsualSources {
+        unless: &["service-account"],
+        ..UsualSources::required(
+            "credentials",
+            &["file:$GOOGLE_APPLICATION_CREDENTIALS", "file:~/.config/gcloud/application_default_credentials.json"],
+        )
+    }],
+    has_audience: true,
+    is_own_origin: paths::is_own_origin,
+    colon_is_action: true,
+    shares_endpoints: None,
+    derives: location::DERIVES,
+    endpoints: &["login-endpoint", "metadata-endpoint", "subject-endpoint"],
+    logs_in_at,
+    asks_at: |_, _| None,
+    needs_certificate: |_| false,
+    needs_tokens_kept: |_| false,
+    check,
+    is_own_header: |_, name| name == "authorization" || name.starts_with("x-goog-"),
+    forbidden: paths::forbidden,
+    forbidden_route: paths::forbidden_route,
+    open,
+};
+
+fn check(parameters: &Parameters) -> Result<(), Error> {
+    let has = |name: &str| parameters.contains_key(name);
+    let is_metadata = match parameters.get("method").map(String::as_str) {
+        None => false,
+        Some("metadata") => true,
+        Some(_) => return Err(KIND.error("knows the method `metadata`; leave `method` out for a file")),
+    };
+    let given = ["credentials", "service-account"].into_iter().filter(|name| has(name)).count();
+    match (is_metadata, given) {
+        (true, 0) => {}
+        (true, _) => return Err(KIND.error("asks the metadata server or logs in with a file, not both")),
+        (false, 1) => {}
+        (false, 0) => {
+            return Err(
+                KIND.error("needs `credentials` or `service-account`, a source of a file, or `method=metadata`")
+            );
+        }
+        (false, _) => return Err(KIND.error("logs in with `credentials` or with a `service-account`, not both")),
+    }
+    for name in ["credentials", "service-account"].into_iter().filter(|name| has(name)) {
+        KIND.source(parameters, name)?;
+    }
+    if is_metadata && (has("login-endpoint") || has("subject-endpoint")) {
+        return Err(KIND.error("has no other endpoint than `metadata-endpoint` with `method=metadata`"));
+    }
+    if !is_metadata && has("metadata-endpoint") {
+        return Err(KIND.error("has a `metadata-endpoint` with `method=metadata` alone"));
+    }
+    for name in KIND.endpoints {
+        if !parameters.get(*name).is_none_or(|text| origin(text).is_ok_and(|one| one == *text)) {
+            return Err(
+                KIND.error(format!("needs as `{name}` an origin in lower case, such as `https://login.example.com`"))
+            );
+        }
+    }
+    if !parameters.get("quota-project").is_none_or(|text| is_project(text)) {
+        return Err(KIND.error("needs as `quota-project` a project's id"));
+    }
+    Ok(())
+}
+
+/// Whether a text is a project's id or number ("Resource Manager docs, Creating and managing projects"), old ones with a domain.
+fn is_project(text: &str) -> bool {
+    (1..=100).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.:".contains(&byte))
+}
+
+/// Which of Google's own endpoints a login asks stands in the file, which is read when it is needed: so all are shown.
+fn logs_in_at(parameters: &Parameters) -> Vec<String> {
+    let has = |name: &str| parameters.contains_key(name);
+    if has("login-endpoint") || has("metadata-endpoint") {
+        return Vec::new();
+    }
+    if has("method") {
+        return vec![metadata::ORIGIN.to_owned()];
+    }
+    let own: &[&str] = if has("service-account") { &[TOKENS] } else { &[TOKENS, EXCHANGE, IMPERSONATION] };
+    own.iter().map(|origin| (*origin).to_owned()).collect()
+}
+
+fn open(material: Material) -> Result<Arc<dyn Credential>, Error> {
+    check(&material.parameters)?;
+    let Material { parameters, sources, transport, tokens, logins, .. } = material;
+    let typed = |name: &str| parameters.get(name).cloned();
+    let way = match (parameters.contains_key("method"), typed("service-account")) {
+        (true, _) => Way::Metadata { typed: typed("metadata-endpoint") },
+        (false, Some(source)) => Way::File { source: source.parse()?, is_key: true },
+        (false, None) => Way::File { source: KIND.source(&parameters, "credentials")?, is_key: false },
+    };
+    let issuer = Issuer::new(way, sources, transport, typed("login-endpoint"), typed("subject-endpoint"));
+    let issuer = Arc::new(issuer);
+    let token = Fetched::new(KIND.name, Arc::clone(&issuer) as Arc<_>, tokens, logins);
+    Ok(Arc::new(Google { issuer, token, quota_project: typed("quota-project") }))
+}
+
+/// Who logs in, and the token that gave.
+struct Google {
+    issuer: Arc<Issuer>,
+    token: Fetched,
+    quota_project: Option<String>,
+}
+
+impl Google {
+    /// Adds whose quota the request counts for, where somebody said so.
+    async fn completed(&self, mut injection: Injection) -> Result<Injection, Error> {
+        let of_file = match &self.quota_project {
+            None => self.issuer.quota_project().await?,
+            Some(_) => None,
+        };
+        if let Some(project) = self.quota_project.clone().or(of_file) {
+            let value = HeaderValue::from_str(&project).map_err(|_| KIND.error("has a quota project that is none"))?;
+            injection.headers.push((QUOTA_PROJECT, value));
+        }
+        Ok(injection)
+    }
+}
+
+#[async_trait]
+impl Credential for Google {
+    async fn inject(&self, _: &Parsed, errand: &Errand<'_>) -> Result<Injection, Error> {
+        self.completed(self.token.inject(errand).await?).await
+    }
+
+    async fn renew(
+        &self,
+        _: &Parsed,
+        used: &Injection,
+        status: u16,
+        errand: &Errand<'_>,
+    ) -> Result<Option<Injection>, Error> {
+        match self.token.renew(used, status, errand).await? {
+            Some(newer) => self.completed(newer).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn doubt(&self, _: &Injection, origin: &str, answer: &Answer, _: &Errand<'_>) -> Option<Error> {
+        self.token.doubt(origin, answer)
+    }
+
+    async fn identity(&self, errand: &Errand<'_>) -> Result<Option<String>, Error> {
+        let token = self.token.text(errand).await?;
+        self.issuer.identity(&token, errand).await
+    }
+}
+
+#[cfg(test)]
+mod tests;
