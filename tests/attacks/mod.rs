@@ -4,6 +4,7 @@ mod bodies;
 mod boundary;
 mod compile;
 mod components;
+mod google;
 mod memory;
 mod nested;
 mod network;

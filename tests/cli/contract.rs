@@ -2,6 +2,7 @@
 
 mod aws;
 mod environment;
+mod google;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -10,6 +10,7 @@ mod aws_parameters;
 mod bad_backend;
 mod bad_input;
 mod contract;
+mod google;
 mod import;
 mod init;
 mod keyring;
@@ -35,6 +36,7 @@ mod text_crash;
 mod transcripts;
 
 use forge_tests::outcome::Outcome;
+use forge_tests::servers::google::{Google, PROJECT};
 use forge_tests::servers::moto::{Moto, REGION};
 use forge_tests::servers::openbao::{OpenBao, ROOT};
 use forge_tests::world::World;
@@ -71,6 +73,17 @@ fn add_aws<const N: usize>(world: &World, moto: &Moto, more: [&str; N]) -> Outco
 fn aws_world(moto: &Moto) -> World {
     let world = World::new().with("AWS_ACCESS_KEY_ID", &moto.access_key_id);
     world.with("AWS_SECRET_ACCESS_KEY", &moto.secret_access_key)
+}
+
+/// The provider `gcp` of a server that plays Google, with the key of its account and these further arguments.
+#[track_caller]
+fn add_google<const N: usize>(world: &World, server: &Google, more: [&str; N]) -> Outcome {
+    let origin = server.origin();
+    let run = world.command(["provider", "add", "gcp", "--plugin", "gcp", "--yes"]).and(more);
+    let project = format!("project={PROJECT}");
+    let run = if more.iter().any(|more| more.starts_with("project=")) { run } else { run.and(["--set", &project]) };
+    let run = run.and(["--set", &format!("endpoint={origin}"), "--credential", &server.credential()]);
+    run.and(["--credential-audience", origin]).run()
 }
 
 /// Writes a value.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use forge_tests::component;
 use forge_tests::outcome::contains;
+use forge_tests::servers::google::Google;
 use forge_tests::servers::moto::Moto;
 use forge_tests::servers::openbao::OpenBao;
 use forge_tests::transcript::{Step, replay};
@@ -75,6 +76,13 @@ fn secrets_of_a_server() {
 fn secrets_of_aws() {
     let moto = Moto::start(&["secretsmanager:*", "ssm:*", "sts:*"]);
     plays_in(aws_world(&moto), "aws", ("AWS", moto.origin()));
+}
+
+#[test]
+fn secrets_of_google() {
+    let server = Google::start();
+    let key = std::fs::read_to_string(server.key()).unwrap();
+    plays_in(World::new().with("GCP_KEY", &key), "google", ("GOOGLE", server.origin()));
 }
 
 #[test]

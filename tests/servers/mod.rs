@@ -1,6 +1,7 @@
-//! Servers on this machine, one of each per test: the real OpenBao, AWS as moto plays it, a desktop's keyring, and one that does whatever its path says.
+//! Servers on this machine, one of each per test: the real OpenBao, AWS as moto plays it, Google as drongo does, a desktop's keyring, and one that does whatever its path says.
 
 pub mod behaviour;
+pub mod google;
 pub mod hostile;
 pub mod identity;
 pub mod keyring;

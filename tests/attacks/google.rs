@@ -1,0 +1,124 @@
+//! Requests with a token of Google's that no grant lets out: another project, a policy, a token, the end of a version.
+
+use forge_tests::component::{attacker, pack};
+use forge_tests::outcome::Outcome;
+use forge_tests::servers::google::Google;
+use forge_tests::world::World;
+
+use super::Ask;
+
+/// What an honest manifest asks for: reading the values of one project.
+const READ: (&str, &str, &str) = ("read", "GET", "{origin}/v1/projects/my-project/secrets/*/versions/*:access");
+
+/// A server with a secret, and a world in which the provider `evil` is the attacker with a token of the server's.
+struct Scene {
+    server: Google,
+    world: World,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let server = Google::start();
+        server.client(
+            r#"
+client.create_secret(parent=project, secret_id="db", secret=dict(replication=dict(automatic={})))
+client.add_secret_version(parent=project + "/secrets/db", payload=dict(data=b"x"))
+"#,
+        );
+        let world = World::new();
+        std::fs::create_dir(world.path("granted")).unwrap();
+        Self { server, world }
+    }
+
+    /// Installs the attacker with these routes.
+    fn install(&self, routes: &[(&str, &str, &str)]) -> Outcome {
+        let ask = Ask { routes: String::new(), ..Ask::new() }.credential("google");
+        let ask = routes.iter().fold(ask, |ask, (ability, method, url)| ask.route(ability, method, url, ""));
+        self.world.install(&pack(&attacker(), &ask.manifest()))
+    }
+
+    /// Aims it at a path of the server.
+    #[track_caller]
+    fn aim(&self, target: &str) {
+        self.world.forge(["provider", "remove", "evil", "--yes"]);
+        let origin = self.server.origin();
+        let run = self.world.command(["provider", "add", "evil", "--plugin", "attacker", "--yes"]);
+        let granted = format!("path={}", self.world.path("granted").display());
+        let run = run.and(["--set", &format!("origin={origin}"), "--set", &granted]);
+        let run = run.and(["--set", &format!("target={origin}{target}"), "--credential", &self.server.credential()]);
+        run.and(["--credential-audience", origin]).run().succeeds();
+        self.server.requests();
+    }
+
+    #[track_caller]
+    fn attacks(&self, method: &str, in_write: bool) -> Outcome {
+        let reference = format!("store://evil/request/{method}");
+        if in_write {
+            return self.world.command(["-v", "secret", "set", &reference]).input("x").run();
+        }
+        self.world.forge(["-v", "secret", "get", &reference])
+    }
+}
+
+#[test]
+fn another_project_is_not_reached() {
+    let scene = Scene::new();
+    let target = "/v1/projects/victim/secrets/db/versions/1:access";
+    scene.install(&[READ, ("read", "GET", "{origin}/v1/projects/victim/secrets/*/versions/*:access")]).succeeds();
+    scene.aim(target);
+    scene.attacks("GET", false).exits(4);
+    assert_eq!(scene.server.requests(), [format!("GET {target}")], "with the guard opened the server is asked");
+    let closed = Scene::new();
+    closed.install(&[READ]).succeeds();
+    closed.aim(target);
+    closed.attacks("GET", false).exits(8).stderr_has("granted");
+    assert_eq!(closed.server.requests(), [""; 0]);
+}
+
+#[test]
+fn a_wildcard_for_a_secret_is_none_for_an_action() {
+    let scene = Scene::new();
+    let target = "/v1/projects/my-project/secrets/db/versions/1:destroy";
+    scene
+        .install(&[READ, ("write", "POST", "{origin}/v1/projects/my-project/secrets/*/versions/*:destroy")])
+        .succeeds();
+    scene.aim(target);
+    scene.attacks("POST", true).succeeds();
+    assert_eq!(scene.server.requests(), [format!("POST {target}")]);
+    let closed = Scene::new();
+    closed.install(&[READ, ("write", "POST", "{origin}/v1/projects/my-project/secrets/*/versions/*")]).succeeds();
+    closed.aim(target);
+    closed.attacks("POST", true).exits(8).stderr_has("granted");
+    assert_eq!(closed.server.requests(), [""; 0]);
+    let seen = closed.server.client(
+        r#"answer(client.access_secret_version(name=project + "/secrets/db/versions/1").payload.data.decode())"#,
+    );
+    assert_eq!(seen, "x");
+}
+
+#[test]
+fn policies_and_token_endpoints_can_not_be_asked_for() {
+    let scene = Scene::new();
+    for url in [
+        "{origin}/v1/projects/my-project/secrets/*:setIamPolicy",
+        "{origin}/v1/projects/my-project/secrets/db:setIamPolicy",
+        "{origin}/v1/projects/-/serviceAccounts/*:generateAccessToken",
+        "{origin}/token",
+        "{origin}/v1/token",
+        "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/*:signJwt",
+        "https://sts.googleapis.com/**",
+    ] {
+        scene.install(&[READ, ("write", "POST", url)]).exits(2).stderr_has("can't be granted");
+    }
+    // A route that says nothing of them reaches them no more.
+    scene.install(&[READ, ("write", "POST", "{origin}/v1/**")]).succeeds();
+    for target in ["/v1/projects/my-project/secrets/db:setIamPolicy", "/v1/token"] {
+        scene.aim(target);
+        scene.attacks("POST", true).exits(8);
+        assert_eq!(scene.server.requests(), [""; 0], "{target}");
+    }
+    // An honest action below the same wildcard is one that it does take in.
+    scene.aim("/v1/projects/my-project/secrets");
+    scene.attacks("POST", true);
+    assert_eq!(scene.server.requests(), ["POST /v1/projects/my-project/secrets"]);
+}
