@@ -7,6 +7,7 @@ mod aws_errors;
 mod aws_logins;
 mod aws_many;
 mod aws_parameters;
+mod azure_client;
 mod bad_backend;
 mod bad_input;
 mod contract;

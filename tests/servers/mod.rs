@@ -1,5 +1,6 @@
-//! Servers on this machine, one of each per test: the real OpenBao, AWS as moto plays it, Google as drongo does, a desktop's keyring, and one that does whatever its path says.
+//! Servers on this machine, one of each per test: the real OpenBao, AWS as moto plays it, Google as drongo does, an own Azure, a desktop's keyring, and one that does whatever its path says.
 
+pub mod azure;
 pub mod behaviour;
 pub mod google;
 pub mod hostile;
