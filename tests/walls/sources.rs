@@ -36,6 +36,7 @@ const UNSAFE: &[(&str, &str)] = &[
 const EXPOSING: &[(&str, &str)] = &[
     ("host/broker/src/certificate.rs", "reads the key of a client certificate"),
     ("host/broker/src/credential/aws_sigv4/", "signs with an access key"),
+    ("host/broker/src/credential/azure_ad/", "logs in"),
     ("host/broker/src/credential/basic.rs", "puts name and password into their header"),
     ("host/broker/src/credential/fetched.rs", "puts a fetched token into its header"),
     ("host/broker/src/credential/google/", "logs in"),

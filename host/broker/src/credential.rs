@@ -21,6 +21,7 @@ use crate::tokens::GrantTokens;
 use crate::{Error, Logins, Source, Sources};
 
 mod aws_sigv4;
+mod azure_ad;
 mod basic;
 mod bearer;
 mod derived;
@@ -45,6 +46,7 @@ pub type Parameters = BTreeMap<String, String>;
 /// The kinds there are.
 static KINDS: [&CredentialKind; 8] = [
     &aws_sigv4::KIND,
+    &azure_ad::KIND,
     &basic::KIND,
     &bearer::KIND,
     &google::KIND,
@@ -250,8 +252,10 @@ pub fn usual_sources(kind: &str, parameters: &Parameters) -> Vec<Usual> {
 pub fn usual_audience(kind: &str, origins: &[String]) -> Option<Vec<String>> {
     let kind = KINDS.iter().find(|known| known.name == kind)?;
     let own: Vec<String> = origins.iter().filter(|origin| (kind.is_own_origin)(origin)).cloned().collect();
+    // Where a backend's servers are known by their names, any other origin takes a person's word.
+    let has_names = kind.shares_endpoints.is_some() || kind.name == azure_ad::KIND.name;
     match origins {
-        _ if kind.shares_endpoints.is_some() => (own.len() == origins.len()).then_some(own),
+        _ if has_names => (own.len() == origins.len()).then_some(own),
         [one] => Some(vec![one.clone()]),
         _ => None,
     }
@@ -405,7 +409,9 @@ mod tests {
     #[test]
     fn the_usual_sources_are_sources() {
         for (kind, usual) in KINDS.iter().flat_map(|kind| kind.usual_sources.iter().map(move |usual| (kind, usual))) {
-            assert!(is_source_parameter(kind.name, usual.parameter, ""), "{}", usual.parameter);
+            for place in usual.places {
+                assert!(is_source_parameter(kind.name, usual.parameter, place), "{}", usual.parameter);
+            }
         }
         assert!(every_usual_source().count() >= 2);
         for source in every_usual_source() {

@@ -143,6 +143,16 @@ pub enum Error {
         /// What is wrong.
         fault: GrantFault,
     },
+    /// A server asks for a token with words that the credential does not answer.
+    #[error("`{origin}` asks for a token, and `{kind}` gives none: {rule}")]
+    Challenge {
+        /// The kind of credential.
+        kind: &'static str,
+        /// The origin.
+        origin: String,
+        /// What is wrong with the question.
+        rule: String,
+    },
     /// A server does not accept a token that was fetched a moment ago.
     #[error("`{origin}` does not accept the token that `{issuer}` gave to `{kind}`: it answered {status}")]
     TokenRefused {
@@ -285,6 +295,27 @@ pub enum GrantFault {
     /// `invalid_request`.
     #[error("it finds something missing, or too much, in the request for a token")]
     Request,
+    /// A code of the server's own beyond the standard: the secret.
+    #[error("the secret is not one of this client's")]
+    Secret,
+    /// The secret's time is over.
+    #[error("the secret has expired")]
+    Expired,
+    /// The directory in which the client should be.
+    #[error("it knows no such tenant")]
+    Tenant,
+    /// The client itself.
+    #[error("there is no such client in the tenant")]
+    Unknown,
+    /// A signed assertion in the place of a secret.
+    #[error("the certificate is not one of this client's, or the assertion is not signed by it")]
+    Assertion,
+    /// The time in an assertion.
+    #[error("the assertion's time is not now, by the server's clock")]
+    Time,
+    /// The token of another issuer in the place of a secret.
+    #[error("the client does not trust the issuer or the subject of that token")]
+    Federation,
 }
 
 impl GrantFault {
@@ -294,6 +325,15 @@ impl GrantFault {
             Self::Grant => format!("put a new one at `{place}`; a clock that is off makes one wrong as well"),
             Self::Unauthorized => "allow the client this login at its server, or use another one".to_owned(),
             Self::Scope => "check the scope: it is the server's to say which ones there are".to_owned(),
+            Self::Secret => format!("put the value of a secret of this client at `{place}`, and not the id of one"),
+            Self::Expired => format!("make a new secret for this client, and put it at `{place}`"),
+            Self::Tenant => "check `tenant`: an id or a domain of the cloud that it logs in to".to_owned(),
+            Self::Unknown => "check `client-id`, and that `tenant` is the one in which it is registered".to_owned(),
+            Self::Assertion => {
+                format!("register the certificate at `{place}` with this client, key and certificate together")
+            }
+            Self::Time => "set this machine's clock, and let it follow a time server".to_owned(),
+            Self::Federation => "let the client trust the issuer and the subject of the token".to_owned(),
             Self::Unsupported | Self::Target | Self::Request => {
                 "check the token endpoint and the credential's other parameters".to_owned()
             }
@@ -356,7 +396,7 @@ impl Error {
             Self::ClientCertificate(fault) if fault.is_out_of_date() => Kind::Unauthenticated,
             Self::ClientCertificate(_) => Kind::InvalidRequest,
             Self::RoleDenied { .. } => Kind::AccessDenied,
-            Self::Audience { .. } | Self::Network { .. } => Kind::NotGranted,
+            Self::Audience { .. } | Self::Challenge { .. } | Self::Network { .. } => Kind::NotGranted,
             Self::Unreachable { .. } | Self::Unavailable { .. } => Kind::Unavailable,
             Self::Timeout { .. } => Kind::Timeout,
             Self::Protocol { .. } => Kind::Upstream,
@@ -386,6 +426,9 @@ impl Error {
             ),
             Self::CredentialFile { .. } => "name another file, or make it anew with its maker's own tools".to_owned(),
             Self::GrantRefused { fault, place, .. } => fault.hint(place),
+            Self::Challenge { .. } => {
+                "find out what answers there before you trust it; a server of your own needs its words for it, such as `login-endpoint=ORIGIN`".to_owned()
+            }
             Self::TokenRefused { issuer, .. } => {
                 format!("is it a token for this server? check the scope, and that `{issuer}` is whom it trusts")
             }
