@@ -3,7 +3,7 @@
 //! A line `$ COMMAND` is run by `sh` in the world's working directory. What follows is what it must print: `| ` begins a
 //! line of standard output, `! ` one of standard error, and `[N]` is an exit code other than 0. A line of standard output
 //! that ends without a newline is written with `¬` at its end. `#` begins a comment, `## ` one that is kept beside the
-//! command above it. What differs from run to run is written as a word: `WORLD`, `TIME`, `SHA256`, `SHORT`, `UUID`.
+//! command above it. What differs from run to run is written as a word: `WORLD`, `TIME`, `SHA256`, `SHORT`, `UUID`, `VERSION`.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -98,6 +98,8 @@ fn changing(text: &str) -> (Option<&'static str>, usize) {
     match hex {
         _ if is_time => (Some("TIME"), time),
         64 => (Some("SHA256"), 64),
+        // As Azure names versions.
+        32 => (Some("VERSION"), 32),
         12 if text[12..].starts_with('…') || text[12..].starts_with(' ') => (Some("SHORT"), 12),
         13 if text[..13].bytes().all(|b| b.is_ascii_digit()) => (Some("MILLISECONDS"), 13),
         _ => (None, 0),

@@ -17,6 +17,7 @@ mod signed;
 mod store;
 mod surroundings;
 mod tokens;
+mod vaults;
 
 use forge_tests::component::{attacker, pack, sha256};
 use forge_tests::outcome::Outcome;

@@ -1,6 +1,7 @@
 //! What every provider does alike: one list of cases, run against each provider that writes, and what one that reads has of it.
 
 mod aws;
+mod azure;
 mod environment;
 mod google;
 
@@ -50,6 +51,8 @@ struct Own {
     recovers: bool,
     /// Whether a value may be any bytes.
     takes_bytes: bool,
+    /// What joins the parts of a name where names are not made of segments.
+    joiner: &'static str,
 }
 
 /// What most backends do.
@@ -62,6 +65,7 @@ const USUAL: Own = Own {
     rewrites_deleted: true,
     recovers: true,
     takes_bytes: true,
+    joiner: "_",
 };
 
 impl Subject {
@@ -69,7 +73,7 @@ impl Subject {
         if self.has_folders {
             format!("store://{}/{path}", self.provider)
         } else {
-            format!("store://{}/{}", self.provider, path.replace('/', "_"))
+            format!("store://{}/{}", self.provider, path.replace('/', self.own.joiner))
         }
     }
 
@@ -227,7 +231,8 @@ const CASES: [(&str, Case); 20] = [
             subject.keeps(path, b"x");
         }
         if !subject.has_folders {
-            assert_eq!(subject.names("listed_a"), ["listed_a"]);
+            let name = format!("listed{}a", subject.own.joiner);
+            assert_eq!(subject.names(&name), [name.as_str()]);
             return;
         }
         assert_eq!(subject.names("listed"), ["listed/a", "listed/b/c", "listed/b/d"]);

@@ -7,7 +7,10 @@ mod aws_errors;
 mod aws_logins;
 mod aws_many;
 mod aws_parameters;
+mod azure;
 mod azure_client;
+mod azure_errors;
+mod azure_login;
 mod bad_backend;
 mod bad_input;
 mod contract;
@@ -37,6 +40,7 @@ mod text_crash;
 mod transcripts;
 
 use forge_tests::outcome::Outcome;
+use forge_tests::servers::azure::{Azure, CLIENT, SECRET, TENANT};
 use forge_tests::servers::google::{Google, PROJECT};
 use forge_tests::servers::moto::{Moto, REGION};
 use forge_tests::servers::openbao::{OpenBao, ROOT};
@@ -85,6 +89,25 @@ fn add_google<const N: usize>(world: &World, server: &Google, more: [&str; N]) -
     let run = if more.iter().any(|more| more.starts_with("project=")) { run } else { run.and(["--set", &project]) };
     let run = run.and(["--set", &format!("endpoint={origin}"), "--credential", &server.credential()]);
     run.and(["--credential-audience", origin]).run()
+}
+
+/// The provider `kv` of a server that plays Azure, with what of a credential stands in the environment, this more of it, and
+/// these further arguments.
+#[track_caller]
+fn add_azure<const N: usize>(world: &World, azure: &Azure, credential: &str, more: [&str; N]) -> Outcome {
+    let origin = azure.origin();
+    let run = world.command(["provider", "add", "kv", "--plugin", "azure", "--yes"]).and(more);
+    let run = run.and(["--set", &format!("vault-url={origin}"), "--tls-ca", azure.ca().to_str().unwrap()]);
+    // What a token is for is the host's to know, and told where no name of a vault's own tells it.
+    let login = if credential.contains("method=cli") { String::new() } else { format!(",login-endpoint={origin}") };
+    let credential = format!("azure-ad{credential},resource=https://vault.azure.net{login}");
+    run.and(["--credential", &credential, "--credential-audience", origin]).run()
+}
+
+/// A world with the application's login where Azure's own clients look for it.
+fn azure_world() -> World {
+    let world = World::new().with("AZURE_TENANT_ID", TENANT).with("AZURE_CLIENT_ID", CLIENT);
+    world.with("AZURE_CLIENT_SECRET", SECRET)
 }
 
 /// Writes a value.

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use forge_tests::component;
 use forge_tests::outcome::contains;
+use forge_tests::servers::azure::Azure;
 use forge_tests::servers::google::Google;
 use forge_tests::servers::moto::Moto;
 use forge_tests::servers::openbao::OpenBao;
 use forge_tests::transcript::{Step, replay};
 use forge_tests::world::{World, root};
 
-use super::{aws_world, root_world};
+use super::{aws_world, azure_world, root_world};
 
 /// What every secret of the transcripts holds. It is printed where it was asked for, and nowhere else.
 const CANARY: &str = "hunter2";
@@ -83,6 +84,14 @@ fn secrets_of_google() {
     let server = Google::start();
     let key = std::fs::read_to_string(server.key()).unwrap();
     plays_in(World::new().with("GCP_KEY", &key), "google", ("GOOGLE", server.origin()));
+}
+
+#[test]
+fn secrets_of_azure() {
+    let azure = Azure::start();
+    let world = azure_world();
+    let ca = world.file("authority.pem", std::fs::read(azure.ca()).unwrap());
+    plays_in(world.with("CA", &ca), "azure", ("AZURE", azure.origin()));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Parameter Store (AWS Systems Manager API Reference, version 2014-11-06): parameters of text, with numbered versions.
 
-mod form;
 pub(crate) mod batch;
+mod form;
 pub(crate) mod history;
 pub(crate) mod listing;
 pub(crate) mod read;

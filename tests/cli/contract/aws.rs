@@ -29,6 +29,7 @@ fn a_server_that_plays_aws_keeps_the_contract() {
             takes_bytes: true,
             // It takes such a write and leaves the secret deleted, where AWS refuses it: the plugin's own tests have that.
             rewrites_deleted: false,
+            joiner: "_",
         },
     });
 }

@@ -53,6 +53,8 @@ class Entra:
                 "jwks_uri": f"{base}/discovery/v2.0/keys",
                 "response_types_supported": ["code"],
             }
+        if method == "GET" and parts == ["metadata", "identity", "oauth2", "token"]:
+            return self.identity(query, headers)
         if method != "POST" or parts[1:] != ["oauth2", "v2.0", "token"]:
             return None
         if self.answer_instead is not None:
@@ -70,6 +72,23 @@ class Entra:
                 "correlation_id": str(uuid.uuid4()),
                 "error_uri": f"{self.origin}/error?code={code}",
             }
+
+    def identity(self, query, headers):
+        """The identity of a virtual machine ("How to use managed identities on an Azure VM to acquire an access token")."""
+        if headers.get("metadata") != "true":
+            return 400, {}, {"error": "bad_request_102", "error_description": "Required metadata header not specified"}
+        application = next(iter(self.applications.values()))
+        if query.get("client_id", application["id"]) != application["id"] or query.get("resource") not in RESOURCES:
+            return 400, {}, {"error": "invalid_request", "error_description": "Identity not found"}
+        token = self.issue(application, query["resource"])
+        # All of it as texts, as the real one writes it.
+        return 200, {}, {
+            "access_token": token["access_token"],
+            "expires_in": str(self.life),
+            "expires_on": str(int(time.time()) + self.life),
+            "resource": query["resource"],
+            "token_type": "Bearer",
+        }
 
     @staticmethod
     def form(headers, body):

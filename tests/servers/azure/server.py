@@ -31,6 +31,8 @@ class Azure:
         # How many of the next requests to the vault are answered 429, and after how many seconds they may come again.
         self.throttled = 0
         self.retry_after = None
+        # After how many more requests to the vault no token counts that was given so far.
+        self.forget_after = None
 
     def control(self, method, path, body):
         """A test's own questions: they need no token, and no client of Azure knows them."""
@@ -45,8 +47,10 @@ class Azure:
                 place = {
                     "throttled": self,
                     "retry_after": self,
+                    "forget_after": self,
                     "life": self.entra,
                     "answer_instead": self.entra,
+                    "resource": self.vault,
                     "challenge_resource": self.vault,
                     "challenge_authority": self.vault,
                     "permissions": self.vault,
@@ -82,6 +86,11 @@ class Azure:
             self.throttled -= 1
             after = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
             return 429, after, {"error": {"code": "Throttled", "message": "Request was not processed because too many requests were received."}}
+        if self.forget_after is not None:
+            self.forget_after -= 1
+            if self.forget_after == 0:
+                self.entra.known.clear()
+                self.forget_after = None
         return self.vault.answer(method, split.path, query, body)
 
 
