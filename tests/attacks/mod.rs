@@ -8,6 +8,7 @@ mod google;
 mod memory;
 mod nested;
 mod network;
+mod oauth;
 mod paths;
 mod projects;
 mod resources;

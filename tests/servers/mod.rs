@@ -1,4 +1,5 @@
-//! Servers on this machine, one of each per test: the real OpenBao, AWS as moto plays it, Google as drongo does, an own Azure, a desktop's keyring, and one that does whatever its path says.
+//! Servers on this machine, one of each per test: the real OpenBao, AWS as moto plays it, Google as drongo does, an own Azure, an
+//! OAuth 2 server, a desktop's keyring, and one that does whatever its path says.
 
 pub mod azure;
 pub mod behaviour;
@@ -8,6 +9,7 @@ pub mod identity;
 pub mod keyring;
 pub mod metadata;
 pub mod moto;
+pub mod oidc;
 pub mod openbao;
 
 use std::collections::BTreeSet;
@@ -78,6 +80,13 @@ impl Curl {
     #[must_use]
     pub fn body(mut self, body: &str) -> Self {
         self.arguments.extend(["--data-binary".to_owned(), body.to_owned()]);
+        self
+    }
+
+    /// With further arguments of `curl`.
+    #[must_use]
+    pub fn arguments(mut self, more: Vec<String>) -> Self {
+        self.arguments.extend(more);
         self
     }
 
