@@ -15,6 +15,7 @@ mod bad_backend;
 mod bad_input;
 mod contract;
 mod google;
+mod google_errors;
 mod import;
 mod init;
 mod keyring;
