@@ -44,7 +44,7 @@ pub use derived::derived;
 pub type Parameters = BTreeMap<String, String>;
 
 /// The kinds there are.
-static KINDS: [&CredentialKind; 8] = [
+static KINDS: [&CredentialKind; 9] = [
     &aws_sigv4::KIND,
     &azure_ad::KIND,
     &basic::KIND,
