@@ -198,3 +198,18 @@ fn another_project_and_what_can_not_be_are_told_before_or_by_the_server() {
         .stderr_has("projects/other-project/secrets/*/versions/*:access")
         .never_shows("canary");
 }
+
+#[test]
+fn a_secret_is_rotated_with_a_value_that_is_made_here_and_the_old_version_stays() {
+    let (world, _server) = added(&[]);
+    set(&world, "store://gcp/a", "first").succeeds();
+    world.forge(["secret", "rotate", "store://gcp/a", "--generate", "hex"]).succeeds();
+    get(&world, "store://gcp/a?version=1").succeeds().stdout_is("first");
+    assert_ne!(get(&world, "store://gcp/a").succeeds().text(), "first");
+    world.forge(["secret", "rotate", "store://gcp/a"]).exits(2);
+    // One field of a secret that is there has to be compared; of a new one it has not.
+    set(&world, "store://gcp/map#user", "app").succeeds();
+    get(&world, "store://gcp/map#user").succeeds().stdout_is("app");
+    set(&world, "store://gcp/map#password", "x").exits(2);
+    get(&world, "store://gcp/map").stdout_is(r#"{"user":"app"}"#);
+}

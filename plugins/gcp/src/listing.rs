@@ -56,8 +56,8 @@ impl Described {
         let mut attributes = Attributes::new();
         let created = self.create_time.filter(|text| time::parse_rfc3339(text).is_some());
         let expires = self.expire_time.filter(|text| time::parse_rfc3339(text).is_some());
-        attributes.extend(created.map(|text| ("created-at".to_owned(), text)));
-        attributes.extend(expires.map(|text| ("expires-at".to_owned(), text)));
+        attributes.extend(created.map(|text| ("secret-created-at".to_owned(), text)));
+        attributes.extend(expires.map(|text| ("secret-expires-at".to_owned(), text)));
         if let Some(managed) = self.replication.user_managed {
             let locations: Vec<String> = managed.replicas.into_iter().map(|replica| replica.location).collect();
             attributes.push(("replicas".to_owned(), locations.join(", ")));
@@ -181,7 +181,7 @@ mod tests {
         host().answer("GET", &secret, 200, there).answer("GET", &version, 200, first).install();
         let found = entry("a").unwrap().unwrap();
         assert_eq!(found.version.unwrap().id, "4");
-        assert_eq!(found.attributes, [("created-at".to_owned(), "2026-01-02T03:04:05Z".to_owned())]);
+        assert_eq!(found.attributes, [("secret-created-at".to_owned(), "2026-01-02T03:04:05Z".to_owned())]);
         host().answer("GET", &secret, 200, there).answer("GET", &version, 404, refused("NOT_FOUND")).install();
         assert_eq!(entry("a").unwrap().unwrap().version, None);
         let missing = refused("NOT_FOUND");

@@ -158,3 +158,32 @@ async fn a_service_accounts_key_is_asked_for_as_one() {
     let error = egress(&grant, &[("file:/key", USER)]).identity().await.unwrap_err();
     assert!(error.to_string().contains("is no service account's key"), "{error}");
 }
+
+/// A service account's file with a key of this test's own.
+fn key_file() -> String {
+    let mut openssl = std::process::Command::new("openssl");
+    openssl.args(["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-quiet"]);
+    let output = openssl.output().unwrap();
+    let key = String::from_utf8(output.stdout).unwrap().replace('\n', "\\n");
+    format!(
+        r#"{{"type":"service_account","private_key_id":"1","private_key":"{key}","client_email":"a@p.iam.gserviceaccount.com"}}"#
+    )
+}
+
+#[tokio::test]
+async fn an_assertion_that_is_refused_while_the_clocks_are_apart_is_told_by_the_clock() {
+    let file = key_file();
+    for (date, is_told) in [("Sun, 06 Nov 1994 08:49:37 GMT", true), ("no date", false)] {
+        let date = format!("date: {date}");
+        let server = Server::start(move |_, _| answer(400, &[&date], r#"{"error":"invalid_grant"}"#)).await;
+        let of = |parameter: &str| {
+            let endpoint = ("login-endpoint", server.origin.as_str());
+            grant(&server, &[(parameter, "file:/key"), endpoint])
+        };
+        let error = egress(&of("service-account"), &[("file:/key", &file)]).identity().await.unwrap_err();
+        assert_eq!(matches!(error, Error::ClockSkew { seconds, .. } if seconds > 0), is_told, "{error}");
+        // What a person's login sends has no time in it.
+        let error = egress(&of("credentials"), &[("file:/key", USER)]).identity().await.unwrap_err();
+        assert!(matches!(error, Error::GrantRefused { .. }), "{error}");
+    }
+}

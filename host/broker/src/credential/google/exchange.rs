@@ -1,6 +1,5 @@
 //! Workload identity federation: another issuer's token for one of Google's (AIP-4117; RFC 8693), and an account's in turn.
 
-use forge_core::Kind;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use jiff::Timestamp;
@@ -152,9 +151,4 @@ impl Issuer {
         let text = std::str::from_utf8(&answer.body).map_err(|_| oauth::protocol(asked))?;
         Ok(SecretString::from(text))
     }
-}
-
-/// Whether a fetch that failed so may say that the clocks are apart.
-pub(super) fn may_be_skewed(error: &Error) -> bool {
-    matches!(error, Error::GrantRefused { .. }) && error.kind() == Kind::Unauthenticated
 }

@@ -19,7 +19,7 @@ use crate::credential::Errand;
 use crate::credential::fetched::{self, Means, Token};
 use crate::credential::oauth::{self, Asked};
 use crate::credential::question::{self, Question};
-use crate::{Error, Source, Sources};
+use crate::{Error, GrantFault, Source, Sources};
 
 /// How far two clocks may be apart before an assertion counts as not yet made, or as over, in seconds.
 const SKEW: u64 = 300;
@@ -131,11 +131,12 @@ impl Issuer {
     ) -> Result<Token, Error> {
         let asked = Asked { kind: KIND.name, what, origin: self.login_at(own), place };
         let answer = self.form(asked, target, fields, errand).await?;
+        // An assertion has this machine's time in it, so a clock that is off is why it is refused.
+        let is_signed = fields.iter().any(|(name, _)| *name == "assertion");
         oauth::token(asked, &answer).map_err(|error| {
-            // An assertion has its time in it, and so has another issuer's token.
             let ahead = question::ahead(&answer.headers).filter(|ahead| ahead.unsigned_abs() > SKEW);
-            match ahead {
-                Some(seconds) if super::exchange::may_be_skewed(&error) => {
+            match (&error, ahead) {
+                (Error::GrantRefused { fault: GrantFault::Grant, .. }, Some(seconds)) if is_signed => {
                     Error::ClockSkew { origin: asked.origin.to_owned(), seconds }
                 }
                 _ => error,
