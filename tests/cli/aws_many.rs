@@ -134,10 +134,60 @@ ssm.put_parameter(Name="alone", Value="by itself", Type="String")
     );
     let before = asked(&moto);
     world.forge(["secret", "copy", "store://aws/many/**", "copied"]).succeeds();
-    // Ten names of a page, as this server has it, and ten of a batch.
-    assert_eq!(asked(&moto) - before, 5 + 5);
+    // Ten names of a page, as this server has it, ten values of a batch, and two more requests for the tags of each.
+    assert_eq!(asked(&moto) - before, 5 + 5 + 2 * 45);
     get(&world, "copied/44").succeeds().stdout_is("value 44");
     let names = ["alone", "many/00", "many/99"].map(str::to_owned);
     let values: Vec<_> = read(&world, &names).into_iter().map(Result::unwrap).collect();
     assert_eq!(values, [Some(b"by itself".to_vec()), Some(b"value 0".to_vec()), None]);
+}
+
+#[test]
+fn tags_travel_with_a_copy_and_what_the_destination_can_not_keep_is_told() {
+    let moto = Moto::start(&["secretsmanager:*", "sts:*"]);
+    let world = added(&moto, []);
+    moto.boto3(
+        r#"
+sm = client("secretsmanager")
+for number in range(3):
+    sm.create_secret(Name=f"many/{number}", SecretString="x", Tags=[dict(Key="team", Value=f"web {number}")])
+"#,
+    );
+    let tags =
+        |reference: &str| world.forge(["--json", "secret", "describe", reference]).succeeds().json()["tags"].clone();
+    // The service tells tags in listings and descriptions, and not with values.
+    world.forge(["secret", "copy", "store://aws/many/**", "copied"]).succeeds();
+    assert_eq!(tags("copied/2"), serde_json::json!({ "team": "web 2" }));
+    world.forge(["secret", "copy", "store://aws/many/1", "alone"]).succeeds();
+    assert_eq!(tags("alone"), serde_json::json!({ "team": "web 1" }));
+    // A media type has no place in the other direction, and tags have one.
+    let set = world.command(["secret", "set", "typed", "--content-type", "text/plain", "--tag", "tier=1"]).input("y");
+    set.run().succeeds();
+    let copied = world.forge(["secret", "copy", "typed", "store://aws/typed"]);
+    copied.succeeds().stderr_has("warning").stderr_has("content type");
+    assert_eq!(tags("store://aws/typed"), serde_json::json!({ "tier": "1" }));
+    let file = world.file("dev.env", "");
+    let add = ["provider", "add", "dev", "--plugin", "textfile", "--set", &format!("file={file}"), "--yes"];
+    world.forge(add).succeeds();
+    world.forge(["secret", "copy", "typed", "store://dev/TYPED"]).succeeds().stderr_has("content type, tags");
+    get(&world, "store://dev/TYPED").succeeds().stdout_is("y");
+    // An end that the destination does not know would be none.
+    world.command(["secret", "set", "ending", "--expires", "1d"]).input("z").run().succeeds();
+    world.forge(["secret", "copy", "ending", "store://aws/ending"]).exits(2);
+    get(&world, "store://aws/ending").exits(3);
+}
+
+#[test]
+fn tags_of_parameters_are_asked_for_since_no_listing_tells_them() {
+    let moto = Moto::start(&["ssm:*", "sts:*"]);
+    let world = added(&moto, ["--set", "service=ssm"]);
+    moto.boto3(
+        r#"
+tags = [dict(Key="team", Value="web")]
+client("ssm").put_parameter(Name="/many/a", Value="x", Type="SecureString", Tags=tags)
+"#,
+    );
+    world.forge(["secret", "copy", "store://aws/many/**", "copied"]).succeeds();
+    let shown = world.forge(["--json", "secret", "describe", "copied/a"]).succeeds().json();
+    assert_eq!(shown["tags"], serde_json::json!({ "team": "web" }));
 }

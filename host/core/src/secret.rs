@@ -99,6 +99,17 @@ pub struct Entry {
     pub attributes: Attributes,
 }
 
+/// The attribute `tags = unlisted` of an entry: the backend tells its tags to who describes it, and to no listing.
+pub const UNLISTED_TAGS: (&str, &str) = ("tags", "unlisted");
+
+impl Entry {
+    /// Whether it may have tags that this listing does not tell.
+    pub fn has_unlisted_tags(&self) -> bool {
+        let (name, value) = UNLISTED_TAGS;
+        self.attributes.iter().any(|(known, said)| known == name && said == value)
+    }
+}
+
 /// One page of a listing.
 #[derive(Clone, Debug, Default)]
 pub struct Page {

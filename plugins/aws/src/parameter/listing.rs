@@ -135,7 +135,11 @@ pub(crate) fn page(prefix: Option<&str>, cursor: Option<&str>, limit: u32) -> Re
         // What keeps its `/` is below no path, and a name without one is granted by no prefix that has it.
         let is_below = !path.starts_with('/') || prefix.is_none_or(str::is_empty);
         let is_granted = bare.is_some() || !is_rooted;
-        (is_below && is_granted && bounds.hold(bare.unwrap_or(&known.name))).then(|| known.entry(path))
+        let is_listed = is_below && is_granted && bounds.hold(bare.unwrap_or(&known.name));
+        let mut entry = is_listed.then(|| known.entry(path))?;
+        // The service tells tags to who asks for those of one parameter.
+        entry.attributes.push(("tags".to_owned(), "unlisted".to_owned()));
+        Some(entry)
     };
     let entries = listed.parameters.into_iter().filter_map(entry).collect();
     Ok(Page { entries, next: listed.next_token.filter(|next| !next.is_empty()) })
