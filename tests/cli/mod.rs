@@ -30,6 +30,7 @@ mod openbao_policy;
 mod output;
 mod project;
 mod prompts;
+mod rate_limit;
 mod regrant;
 mod rehearsal;
 mod renewal;

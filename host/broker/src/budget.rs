@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use forge_core::manifest::LimitsAsk;
+use forge_core::rate::Rate;
 use tokio::time::Instant;
 
 /// Bytes that one call may send, headers included.
@@ -28,6 +29,8 @@ pub(crate) enum Spent {
     BytesIn,
     #[error("too many denied requests in one call")]
     Denials,
+    #[error("the next turn that the rate limit of {0} leaves comes after the end of the call")]
+    Rate(Rate),
 }
 
 /// What is left of one call's budget. Requests that go out in parallel share it.

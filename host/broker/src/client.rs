@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use forge_core::grant::{Grant, NetworkClass};
+use forge_core::rate::Rate;
 use http::{HeaderMap, Method, header};
 use reqwest::dns::Resolve;
 use tokio::time::Instant;
@@ -17,6 +18,7 @@ use crate::budget::{Budget, Spent};
 use crate::cause::Cause;
 use crate::certificate::CertificateFault;
 use crate::dns::{self, Outside, Pinned};
+use crate::rate::Bucket;
 use crate::tls::{self, Tls};
 use crate::{Error, Sources};
 
@@ -82,17 +84,28 @@ pub(crate) struct Transport {
     networks: BTreeMap<String, NetworkClass>,
     dns: Option<Arc<dyn Resolve>>,
     tls: Tls,
+    bucket: Option<Bucket>,
     /// By origin, and whether it is a metadata server's.
     clients: Mutex<HashMap<(String, bool), reqwest::Client>>,
 }
 
 impl Transport {
     pub(crate) fn new(grant: &Grant, dns: Option<Arc<dyn Resolve>>, sources: Arc<dyn Sources>) -> Self {
-        Self { networks: grant.networks.clone(), dns, tls: Tls::new(grant, sources), clients: Mutex::default() }
+        let (networks, tls) = (grant.networks.clone(), Tls::new(grant, sources));
+        Self { networks, dns, tls, bucket: None, clients: Mutex::default() }
+    }
+
+    /// The same, which sends no more often than this.
+    pub(crate) fn at(self, rate: Option<Rate>) -> Self {
+        Self { bucket: rate.map(Bucket::new), ..self }
     }
 
     /// Sends one request once and reads its answer.
     pub(crate) async fn exchange(&self, outgoing: Outgoing<'_>, limits: &Limits<'_>) -> Result<Answer, Failure> {
+        // A machine's own metadata server is no backend, and its tokens are not counted.
+        if let Some(bucket) = &self.bucket {
+            bucket.take(limits.deadline).await.map_err(Failure::Spent)?;
+        }
         let class = self.networks.get(outgoing.origin).copied().unwrap_or(NetworkClass::Public);
         self.exchange_within(outgoing, limits, Reach::Network(class)).await
     }

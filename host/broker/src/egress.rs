@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forge_core::grant::Grant;
+use forge_core::rate::Rate;
 use forge_core::route::Ability;
 use reqwest::dns::Resolve;
 use tokio::sync::Semaphore;
@@ -34,12 +35,14 @@ pub struct Options {
     pub dns: Option<Arc<dyn Resolve>>,
     /// How often and after how long a request is sent again.
     pub retries: Retries,
+    /// How often requests of the provider go out, logins and repeated ones included; each waits for its turn.
+    pub rate: Option<Rate>,
 }
 
 impl Options {
     /// The system's resolver, the usual retries, and no tokens kept.
     pub fn new(sources: Arc<dyn Sources>) -> Self {
-        Self { sources, tokens: None, logins: Logins::default(), dns: None, retries: Retries::default() }
+        Self { sources, tokens: None, logins: Logins::default(), dns: None, retries: Retries::default(), rate: None }
     }
 }
 
@@ -81,7 +84,8 @@ impl Egress {
             Some(granted) => (credential::kind(&granted.kind)?, granted.parameters.clone(), granted.audience.clone()),
             None => (&credential::none::KIND, Parameters::new(), Vec::new()),
         };
-        let transport = Arc::new(Transport::new(grant, options.dns.clone(), Arc::clone(&options.sources)));
+        let transport = Transport::new(grant, options.dns.clone(), Arc::clone(&options.sources));
+        let transport = Arc::new(transport.at(options.rate));
         let tokens = options.tokens.as_ref().filter(|_| !grant.no_token_cache);
         check::check_kept(grant, tokens.is_some())?;
         let credential = (kind.open)(Material {

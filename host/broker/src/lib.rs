@@ -19,6 +19,7 @@ mod egress;
 mod error;
 mod header;
 mod logins;
+mod rate;
 mod request;
 mod retry;
 mod route;

@@ -60,6 +60,7 @@ impl Stop {
             Self::Credential(_) => "credential",
             Self::Reflected(_) => "credential-reflected",
             Self::Failed(_, Failure::Certificate(_) | Failure::Source(_)) => "credential",
+            Self::Failed(_, Failure::Spent(Spent::Rate(_))) => "rate-limited",
             Self::Failed(_, Failure::Spent(_)) => "budget",
             Self::Failed(_, Failure::TooLarge) => "too-large",
             Self::Failed(_, Failure::Timeout) => "timeout",
@@ -91,6 +92,14 @@ impl Stop {
                 // Where the host looks for credentials is nothing that a guest has to know.
                 let told = Refusal::Credential("the host has no credential for this request".to_owned());
                 (2, Verdict { kind: error.kind(), what, hint: error.hint() }, told)
+            }
+            Self::Failed(_, Failure::Spent(Spent::Rate(rate))) => {
+                let name = &grant.provider;
+                let what = format!(
+                    "the rate limit of `{name}`, {rate}, leaves no room for another request in the time that one call has"
+                );
+                let hint = Some(format!("try again later, or raise the `rate-limit` of `{name}` in its configuration"));
+                (3, Verdict { kind: Kind::RateLimited, what, hint }, Refusal::Timeout)
             }
             Self::Failed(_, Failure::Spent(spent)) => {
                 let what = format!("the plugin used up its budget: {spent}");

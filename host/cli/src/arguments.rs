@@ -253,6 +253,9 @@ pub(crate) struct Add {
     /// Leave out everything that writes or deletes
     #[arg(long)]
     pub(crate) read_only: bool,
+    /// Send at most so many requests at once, and refill at that rate: `50/s`, `600/m`, `1000/h`
+    #[arg(long, value_name = "RATE")]
+    pub(crate) rate_limit: Option<String>,
     /// Don't ask
     #[arg(short, long)]
     pub(crate) yes: bool,

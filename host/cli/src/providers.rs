@@ -336,6 +336,7 @@ impl Opener {
         }
         let mut options = Options::new(Arc::new(self.reader(grant)));
         options.logins = crate::tokens::LOGINS.clone();
+        options.rate = self.config.providers.get(&grant.provider).and_then(|config| config.rate_limit);
         if self.keeps_tokens {
             options.tokens = Some(Arc::new(TokenFile::of(&self.home, grant)));
         }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::project;
+use crate::rate::Rate;
 use crate::reference::Reference;
 use crate::setting::Settings;
 
@@ -60,6 +61,9 @@ pub struct ProviderConfig {
     /// The kind of its credential.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
+    /// How often it may ask its backend; as often as it likes otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<Rate>,
     /// Where it is configured, which is no part of what it means.
     #[serde(skip)]
     pub place: Place,

@@ -19,6 +19,7 @@ pub mod parallel;
 pub mod policy;
 pub mod project;
 pub mod provider;
+pub mod rate;
 pub mod reference;
 pub mod resolver;
 pub mod route;

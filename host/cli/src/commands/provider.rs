@@ -81,10 +81,16 @@ fn list(app: &App, printer: &mut Printer) -> Outcome {
 
 fn info(app: &App, printer: &mut Printer, name: &str) -> Outcome {
     let (grant, found) = opener(app).granted(name)?;
+    let rate = app.config.providers.get(name).and_then(|config| config.rate_limit);
     if printer.is_json() {
-        return printer.object(as_json(&grant));
+        let mut object = as_json(&grant);
+        if let (Some(fields), Some(rate)) = (object.as_object_mut(), rate) {
+            fields.insert("rate_limit".to_owned(), json!(rate));
+        }
+        return printer.object(object);
     }
-    printer.data(consent::grant(&grant, &found.component, found.is_builtin, &[], &[]).as_bytes())
+    printer.data(consent::grant(&grant, &found.component, found.is_builtin, &[], &[]).as_bytes())?;
+    rate.map_or(Ok(()), |rate| printer.line(&format!("  rate limit   {rate}")))
 }
 
 async fn test(app: &App, printer: &mut Printer, name: &str) -> Outcome {

@@ -7,6 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{At, Environment, Error, KeyPlace, LOCAL, Layer, Owner, Place, ProviderConfig, SecretConfig};
 use crate::manifest::printable;
+use crate::rate;
 use crate::reference::{self, Reference, is_name};
 use crate::setting::is_invisible;
 
@@ -136,7 +137,7 @@ impl<'t> Reader<'t> {
         if !is_name(field.key) {
             return Err(field.refused("can't be a provider's name: lower-case letters, digits, `-` and `_`"));
         }
-        let (mut plugin, mut settings, mut credential) = (None, BTreeMap::new(), None);
+        let (mut plugin, mut settings, mut credential, mut rate_limit) = (None, BTreeMap::new(), None, None);
         for field in self.fields(field.table()?, &field.name) {
             match field.key {
                 "plugin" => {
@@ -155,12 +156,16 @@ impl<'t> Reader<'t> {
                     }
                 }
                 "credential" => credential = Some(self.credential(&field)?),
+                "rate-limit" => {
+                    let rate = field.text()?.parse().map_err(|error: rate::Error| field.refused(error.to_string()))?;
+                    rate_limit = Some(rate);
+                }
                 _ => return Err(self.unknown(&field)),
             }
         }
         let plugin = plugin.ok_or_else(|| field.refused("needs a `plugin`"))?;
         let place = self.place.clone();
-        Ok((field.key.to_owned(), ProviderConfig { plugin, settings, credential, place }))
+        Ok((field.key.to_owned(), ProviderConfig { plugin, settings, credential, rate_limit, place }))
     }
 
     fn credential(&self, field: &Field<'_, 't>) -> Result<String, Error> {

@@ -111,6 +111,9 @@ fn lines(layer: &Layer) -> BTreeMap<(Weight, String), Side> {
         if let Some(kind) = &provider.credential {
             plain(Weight::Provider, format!("providers.{name}.credential.kind"), kind);
         }
+        if let Some(rate) = &provider.rate_limit {
+            plain(Weight::Provider, format!("providers.{name}.rate-limit"), &rate.to_string());
+        }
     }
     for (name, provider) in layer.default.iter().map(|provider| ("default".to_owned(), provider)).chain(
         layer.environments.iter().filter_map(|(name, environment)| {

@@ -10,6 +10,7 @@ use forge_core::grant::{Asks, ClientCertificate, CredentialGrant, Grant, PluginP
 use forge_core::home;
 use forge_core::manifest::Manifest;
 use forge_core::provider::{CallLog, Failure, SecretProvider as _};
+use forge_core::rate::Rate;
 use forge_core::route::{Ability, Route};
 use forge_core::secret::Attributes;
 use forge_core::setting::{SettingKind, Settings};
@@ -37,6 +38,8 @@ pub(super) async fn run(app: &App, printer: &mut Printer, arguments: Add) -> Out
     let name = arguments.name.clone();
     let tried = || format!("can't add `{name}`");
     check_name(app, &name).context(tried)?;
+    let rate = arguments.rate_limit.as_deref().map(str::parse::<Rate>).transpose();
+    let rate = rate.map_err(|rule| usage(format!("`--rate-limit` {rule}"))).context(tried)?;
     let found = app.plugins.find(&arguments.plugin).context(tried)?;
     let manifest = &found.component.manifest;
     if arguments.dry_run {
@@ -62,7 +65,7 @@ pub(super) async fn run(app: &App, printer: &mut Printer, arguments: Add) -> Out
         }
     }
     let notes = settle(&opener(app), &found, &mut grant).await.context(tried)?;
-    record(app, &arguments, &given, &grant).context(tried)?;
+    record(app, &arguments, &given, &grant, rate).context(tried)?;
     notes.iter().for_each(|note| printer.warning(note));
     if printer.is_json() {
         return printer.object(as_json(&grant));
@@ -406,10 +409,10 @@ async fn learn_identity(provider: &Provider, grant: &mut Grant) -> Option<String
 ///
 /// Where the configuration can't be written nothing of both stays, so that the same command can be given again. The token
 /// stays: it may have cost a secret of one use, and only the same credential of the same name can use it.
-fn record(app: &App, arguments: &Add, given: &Settings, grant: &Grant) -> Outcome {
+fn record(app: &App, arguments: &Add, given: &Settings, grant: &Grant, rate: Option<Rate>) -> Outcome {
     let file = app.home.grant_file(&arguments.name);
     app.answers.record(&app.home, grant, &file)?;
-    let configured = configure(app, arguments, given, grant);
+    let configured = configure(app, arguments, given, grant, rate);
     if configured.is_err() {
         app.answers.take_back(&app.home, grant);
         if let Err(error) = home::remove(&file) {
@@ -419,7 +422,7 @@ fn record(app: &App, arguments: &Add, given: &Settings, grant: &Grant) -> Outcom
     configured
 }
 
-fn configure(app: &App, arguments: &Add, given: &Settings, grant: &Grant) -> Outcome {
+fn configure(app: &App, arguments: &Add, given: &Settings, grant: &Grant, rate: Option<Rate>) -> Outcome {
     edit(app, |document| {
         let mut provider = Table::new();
         provider.insert("plugin", value(&arguments.plugin));
@@ -431,6 +434,9 @@ fn configure(app: &App, arguments: &Add, given: &Settings, grant: &Grant) -> Out
         if let Some(credential) = &grant.credential {
             provider
                 .insert("credential", value(toml_edit::InlineTable::from_iter([("kind", credential.kind.as_str())])));
+        }
+        if let Some(rate) = rate {
+            provider.insert("rate-limit", value(rate.to_string()));
         }
         let providers = document.entry("providers").or_insert_with(|| {
             let mut table = Table::new();
