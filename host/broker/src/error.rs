@@ -197,11 +197,15 @@ pub enum Error {
         /// The origin.
         origin: String,
     },
-    /// A login that the AWS CLI left behind is over, or was never there.
-    #[error("there is no login of the AWS CLI for `{session}` that still counts")]
-    SsoOver {
-        /// The name of the session, or its start URL.
+    /// A login that another program left behind is over, or was never there.
+    #[error("there is no login of {program} for `{session}` that still counts")]
+    LoginOver {
+        /// The program, in words.
+        program: &'static str,
+        /// What it calls the login.
         session: String,
+        /// The command that makes another one.
+        command: &'static str,
     },
     /// A program that a person let forge start gave nothing.
     #[error("the program `{program}` {what}")]
@@ -388,7 +392,7 @@ impl Error {
             | Self::Profile { .. }
             | Self::CodeNeeded { .. }
             | Self::NoRole { .. }
-            | Self::SsoOver { .. }
+            | Self::LoginOver { .. }
             | Self::Program { .. }
             | Self::KeyRefused { .. }
             | Self::ClockSkew { .. }
@@ -440,7 +444,7 @@ impl Error {
                 "allow `sts:AssumeRole` on `{role}` there, and let the role trust it: with the external id and the code of a device that its trust policy asks for"
             ),
             Self::NoRole { .. } => "give the machine or the task a role, or name another way to a key with `--credential`".to_owned(),
-            Self::SsoOver { session } => format!("run `aws sso login` for `{session}`, then try again"),
+            Self::LoginOver { session, command, .. } => format!("run `{command}` for `{session}`, then try again"),
             Self::Program { program, .. } => format!("run `{program}` by itself: it has to print a key as JSON and end well"),
             Self::Profile { .. } => "name another `profile`, or the parts of the key by their sources".to_owned(),
             Self::KeyRefused { what: KeyFault::Unknown, place, .. } => format!(

@@ -43,6 +43,15 @@ const PARTS: [&str; 4] = ["access-key-id", "secret-access-key", "session-token",
 /// The ways to a key that are no key and no profile.
 const METHODS: [&str; 3] = ["container", "instance", "web-identity"];
 
+/// Where a container's endpoint stands, and what it asks for ("AWS SDKs and Tools Reference Guide, Container credential
+/// provider").
+const CONTAINER_URIS: [&str; 2] =
+    ["env:AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "env:AWS_CONTAINER_CREDENTIALS_FULL_URI"];
+const CONTAINER_TOKENS: [&str; 2] = [
+    "env:AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "file:/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token",
+];
+
 /// What goes with a role that a person types.
 const OF_ROLE: [&str; 3] = ["external-id", "mfa-serial", "session-name"];
 
@@ -86,12 +95,15 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
         UsualSources {
             with: Some("profile"),
             is_optional: true,
-            ..UsualSources::required("credentials-file", &["file:~/.aws/credentials"])
+            ..UsualSources::required(
+                "credentials-file",
+                &["file:$AWS_SHARED_CREDENTIALS_FILE", "file:~/.aws/credentials"],
+            )
         },
         UsualSources {
             with: Some("profile"),
             is_optional: true,
-            ..UsualSources::required("config-file", &["file:~/.aws/config"])
+            ..UsualSources::required("config-file", &["file:$AWS_CONFIG_FILE", "file:~/.aws/config"])
         },
         // "Amazon EKS User Guide, IAM roles for service accounts".
         UsualSources {
@@ -101,24 +113,11 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
                 &["file:/var/run/secrets/eks.amazonaws.com/serviceaccount/token"],
             )
         },
-        // "AWS SDKs and Tools Reference Guide, Container credential provider".
-        UsualSources {
-            method: Some("container"),
-            ..UsualSources::required(
-                "container-uri",
-                &["env:AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "env:AWS_CONTAINER_CREDENTIALS_FULL_URI"],
-            )
-        },
+        UsualSources { method: Some("container"), ..UsualSources::required("container-uri", &CONTAINER_URIS) },
         UsualSources {
             method: Some("container"),
             is_optional: true,
-            ..UsualSources::required(
-                "container-token",
-                &[
-                    "env:AWS_CONTAINER_AUTHORIZATION_TOKEN",
-                    "file:/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token",
-                ],
-            )
+            ..UsualSources::required("container-token", &CONTAINER_TOKENS)
         },
     ],
     has_audience: true,
@@ -215,6 +214,9 @@ fn open(material: Material) -> Result<Arc<dyn Credential>, Error> {
     }
     let sts = Sts::of(&parameters, &audience, &transport);
     let metadata = Metadata { transport, typed: parameters.get("metadata-endpoint").cloned() };
+    // A machine and a container give another key for nothing, and perhaps another one to whatever runs here next.
+    let tokens =
+        tokens.filter(|_| !matches!(parameters.get("method").map(String::as_str), Some("instance" | "container")));
     let chain = Chain::new(&parameters, sources, metadata, sts.clone())?;
     Ok(Arc::new(Sigv4 { keys: Keys::new(chain, tokens, logins), parameters, sts }))
 }

@@ -35,7 +35,20 @@ impl Question<'_> {
     ///
     /// # Errors
     /// Nothing whole came back.
-    pub(super) async fn ask(mut self, transport: &Transport, errand: &Errand<'_>) -> Result<Answer, Error> {
+    pub(super) async fn ask(self, transport: &Transport, errand: &Errand<'_>) -> Result<Answer, Error> {
+        self.ask_as(None, transport, errand).await
+    }
+
+    /// The same for a path that opens something to whoever knows it: the audit has `route` in its place.
+    ///
+    /// # Errors
+    /// Nothing whole came back.
+    pub(super) async fn ask_as(
+        mut self,
+        route: Option<&str>,
+        transport: &Transport,
+        errand: &Errand<'_>,
+    ) -> Result<Answer, Error> {
         let url = Url::parse(&format!("{}{}", self.origin, self.target)).map_err(|_| self.protocol())?;
         let headers = std::mem::take(&mut self.headers);
         let outgoing = Outgoing { method: &self.method, url: &url, origin: self.origin, headers, body: self.body };
@@ -49,7 +62,7 @@ impl Question<'_> {
             records.lock().unwrap_or_else(PoisonError::into_inner).push(RequestRecord {
                 method: self.method.to_string(),
                 origin: self.origin.to_owned(),
-                route: url.path().to_owned(),
+                route: route.unwrap_or(url.path()).to_owned(),
                 status: outcome.as_ref().ok().map(|answer| answer.status),
                 bytes: outcome.as_ref().map_or(0, |answer| answer.body.len() as u64),
                 milliseconds: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),

@@ -52,7 +52,6 @@ fn plays(seen: &Seen) -> Reply {
             &[],
             r#"{"roleCredentials":{"accessKeyId":"ASIASESSIONSESSION","secretAccessKey":"canary/of/the/session","sessionToken":"canary/token","expiration":4070995445000}}"#,
         ),
-        ("POST", "/token") => answer(200, &[], r#"{"accessToken":"canary-refreshed","expiresIn":3600}"#),
         _ => answer(404, &[], ""),
     }
 }
@@ -215,33 +214,41 @@ async fn a_profile_leads_to_its_key_over_the_roles_and_the_programs_that_it_name
 }
 
 #[tokio::test]
-async fn a_login_of_the_aws_cli_is_used_while_it_counts_and_refreshed_in_memory_alone() {
+async fn a_login_of_the_aws_cli_is_used_while_it_counts_and_never_spent() {
     let server = Server::start(|seen, _| plays(seen)).await;
     let config = "[profile dev]\nsso_session = corp\nsso_account_id = 111122223333\nsso_role_name = reader\n\
                   [sso-session corp]\nsso_region = eu-central-1\nsso_start_url = https://corp.example/start\n";
     let parameters = [("profile", "dev"), ("config-file", "file:/a/config")];
     // SHA-1 of `corp`, by `printf corp | sha1sum`.
     let file = "file:/a/sso/cache/ee0bfd2552fbd840c02cc48b6e823320543c450f.json";
-    let until = |time: &str, refresh: &str| {
-        let login = format!(r#"{{"accessToken":"canary-login","expiresAt":"{time}"{refresh}}}"#);
+    let until = |time: &str| {
+        let login = format!(r#"{{"accessToken":"canary-login","expiresAt":"{time}","refreshToken":"canary-r"}}"#);
         Known::of(&[("file:/a/config", config), (file, &login)])
     };
     let grant = grant(&server.origin, &parameters);
-    is_signed_with_the_session(&served(&server, &grant, &options_of(until("2099-01-01T00:00:00Z", ""))).await);
+    is_signed_with_the_session(&served(&server, &grant, &options_of(until("2099-01-01T00:00:00Z"))).await);
     let asked = server.seen().remove(0);
     assert_eq!(asked.target, "/federation/credentials?role_name=reader&account_id=111122223333");
     assert_eq!(asked.header("x-amz-sso_bearer_token"), Some("canary-login"));
 
-    let refresh = r#","refreshToken":"canary-r","clientId":"c","clientSecret":"canary-s""#;
-    let known = until("2020-01-01T00:00:00UTC", refresh);
-    is_signed_with_the_session(&served(&server, &grant, &options_of(known)).await);
-    assert_eq!(server.seen()[3].header("x-amz-sso_bearer_token"), Some("canary-refreshed"));
-
-    for known in [until("2020-01-01T00:00:00Z", ""), Known::of(&[("file:/a/config", config)])] {
+    for known in [until("2020-01-01T00:00:00UTC"), Known::of(&[("file:/a/config", config)])] {
         let call = Egress::open(&grant, &options_of(known)).unwrap().call();
         call.send(read(&server.origin)).await.unwrap_err();
         assert!(call.verdict().unwrap().hint.unwrap().contains("aws sso login"));
     }
+    assert_eq!(server.seen().len(), 2, "what refreshes the CLI's login may replace it, and its file is the CLI's");
+}
+
+#[tokio::test]
+async fn the_path_of_a_tasks_endpoint_is_no_part_of_the_audit() {
+    let server = Server::start(|seen, _| plays(seen)).await;
+    let uri = format!("{}/v2/credentials/x?a=b", server.origin);
+    let container = [("method", "container"), ("container-uri", "env:U"), ("metadata-endpoint", &server.origin)];
+    let known = Known::of(&[("env:U", &uri)]);
+    let call = Egress::open(&grant(&server.origin, &container), &options_of(known)).unwrap().call();
+    call.send(read(&server.origin)).await.unwrap();
+    let routes: Vec<String> = call.take_records().into_iter().map(|record| record.route).collect();
+    assert_eq!(routes, ["/**", "/"]);
 }
 
 #[tokio::test]

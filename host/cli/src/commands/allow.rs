@@ -176,7 +176,10 @@ fn opener(app: &App, meaning: &Layer) -> Opener {
     let mut config = app.config.clone();
     config.providers.extend(meaning.providers.clone());
     config.withheld = None;
-    Opener::new(&app.home, &config, &app.plugins, None).keeping_tokens(!app.global.no_token_cache).knowing(&app.answers)
+    Opener::new(&app.home, &config, &app.plugins, None)
+        .asking(!app.global.non_interactive)
+        .keeping_tokens(!app.global.no_token_cache)
+        .knowing(&app.answers)
 }
 
 /// What to do about a provider that can't be granted what it wants: a project need not wait for all of its providers.

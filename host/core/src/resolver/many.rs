@@ -119,9 +119,9 @@ impl Resolver {
         }
         let log = CallLog::default();
         let paths: Vec<&str> = batch.iter().map(|read| read.operation.target.path).collect();
-        let answers: Vec<Answer> = match opened.provider.get_many(&log, &paths).await {
-            Ok(answers) => answers,
-            Err(failure) => batch.iter().map(|_| Err(failure.clone())).collect(),
+        let (answers, is_answered): (Vec<Answer>, _) = match opened.provider.get_many(&log, &paths).await {
+            Ok(answers) => (answers, true),
+            Err(failure) => (batch.iter().map(|_| Err(failure.clone())).collect(), false),
         };
         if answers.iter().all(|answer| answer.as_ref().is_err_and(|failure| failure.kind == Kind::AccessDenied)) {
             let mut refusing = self.refusing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -130,7 +130,7 @@ impl Resolver {
         let (mut ended, mut alone) = (Vec::new(), Vec::new());
         for (read, answer) in batch.into_iter().zip(answers) {
             match answer {
-                Err(failure) if may_fare_better(failure.kind) => alone.push(read),
+                Err(failure) if may_fare_better(failure.kind, is_answered) => alone.push(read),
                 answer => ended.push((read, answer)),
             }
         }
@@ -171,16 +171,13 @@ impl Resolver {
 }
 
 /// Whether a secret that failed in a batch may be read by itself: so it is, unless the backend is away, or the plugin broke.
-fn may_fare_better(kind: Kind) -> bool {
+/// A backend that answered the batch is there, whatever it says of one entry: a single read is repeated where that helps.
+fn may_fare_better(kind: Kind, is_answered: bool) -> bool {
+    if matches!(kind, Kind::RateLimited | Kind::Unavailable | Kind::Timeout) {
+        return is_answered;
+    }
     !matches!(
         kind,
-        Kind::RateLimited
-            | Kind::Unavailable
-            | Kind::Timeout
-            | Kind::Unauthenticated
-            | Kind::PluginFault
-            | Kind::CredentialReflected
-            | Kind::Integrity
-            | Kind::Internal
+        Kind::Unauthenticated | Kind::PluginFault | Kind::CredentialReflected | Kind::Integrity | Kind::Internal
     )
 }

@@ -48,6 +48,8 @@ pub(super) struct Chain {
     pub(super) typed: Option<String>,
     /// Whether a profile may start a program.
     pub(super) may_start: bool,
+    /// Of this process alone: what a machine, a container or a program gives is another key for another one.
+    pub(super) nonce: String,
     /// The code of a device, for the next role that asks for one.
     pub(super) code: Mutex<Option<SecretString>>,
 }
@@ -106,7 +108,10 @@ impl Chain {
         };
         let typed = parameters.get("login-endpoint").cloned();
         let may_start = parameters.get("credential-process").is_some();
-        Ok(Self { sources, first, role, sts, metadata, typed, may_start, code: Mutex::default() })
+        let mut nonce = [0; 16];
+        getrandom::fill(&mut nonce).map_err(|_| KIND.error("needs random bytes, and the system gives none"))?;
+        let nonce = forge_core::sealing::hex(&nonce);
+        Ok(Self { sources, first, role, sts, metadata, typed, may_start, nonce, code: Mutex::default() })
     }
 
     /// Where a person finds the first key.
@@ -173,6 +178,8 @@ impl Chain {
             rule,
         })?;
         match way.base {
+            // Read at once, so that what is kept of another key is not used for this one.
+            Base::Environment => Ok(Way { base: Base::Key(self.of_environment().await?), roles: way.roles }),
             Base::Key(found) => {
                 // Each part has to be what a source of its own would have to be.
                 let file = credentials.as_ref().or(config.as_ref()).ok_or_else(|| KIND.error("has no file"))?;
@@ -220,28 +227,14 @@ impl Chain {
                 session_token: found.session_token,
                 expires: None,
             }),
+            Base::Environment => Err(KIND.error("has no key in its variables")),
             Base::Instance => self.metadata.of_instance(errand).await,
-            Base::Container => {
-                let usual = || Source::Environment("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI".to_owned());
-                let (uri, token) = match &self.first {
-                    First::Container { uri, token } => (uri.clone(), token.as_ref()),
-                    _ => (usual(), None),
-                };
-                self.metadata.of_container(&*self.sources, &uri, token, errand).await
-            }
-            Base::Environment => {
-                let variable = |name: &str| Source::Environment(name.to_owned());
-                let session_token = match self.line(&variable("AWS_SESSION_TOKEN")).await {
-                    Err(Error::SourceAbsent { .. }) => None,
-                    token => Some(token?),
-                };
-                Ok(Session {
-                    access_key_id: self.line(&variable("AWS_ACCESS_KEY_ID")).await?,
-                    secret_access_key: self.line(&variable("AWS_SECRET_ACCESS_KEY")).await?,
-                    session_token,
-                    expires: None,
-                })
-            }
+            Base::Container => match &self.first {
+                First::Container { uri, token } => {
+                    self.metadata.of_container(&*self.sources, uri, token.as_ref(), errand).await
+                }
+                _ => self.of_usual_container(errand).await,
+            },
             Base::WebIdentity { token, role } => {
                 let source = match &self.first {
                     First::WebIdentity { token, .. } => token.clone(),
@@ -262,6 +255,45 @@ impl Chain {
                 portal.session(&sso, errand).await
             }
             Base::Process(command) => self.of_process(&command).await,
+        }
+    }
+
+    /// The key of the usual variables.
+    async fn of_environment(&self) -> Result<Found, Error> {
+        let variable = |name: &str| Source::Environment(name.to_owned());
+        Ok(Found {
+            access_key_id: self.line(&variable("AWS_ACCESS_KEY_ID")).await?,
+            secret_access_key: self.line(&variable("AWS_SECRET_ACCESS_KEY")).await?,
+            session_token: self.found(&variable("AWS_SESSION_TOKEN")).await?,
+        })
+    }
+
+    /// The key of the container whose endpoint stands in the usual variables.
+    async fn of_usual_container(&self, errand: &Errand<'_>) -> Result<Session, Error> {
+        let first =
+            |places: &[&str]| -> Result<Vec<Source>, Error> { places.iter().map(|place| place.parse()).collect() };
+        let (mut uris, tokens) = (first(&super::CONTAINER_URIS)?, first(&super::CONTAINER_TOKENS)?);
+        let mut token = None;
+        for source in tokens {
+            if self.found(&source).await?.is_some() {
+                token = Some(source);
+                break;
+            }
+        }
+        let last = uris.pop().ok_or_else(|| KIND.error("has no place for a container's endpoint"))?;
+        for uri in &uris {
+            if self.found(uri).await?.is_some() {
+                return self.metadata.of_container(&*self.sources, uri, token.as_ref(), errand).await;
+            }
+        }
+        self.metadata.of_container(&*self.sources, &last, token.as_ref(), errand).await
+    }
+
+    /// What stands at a source; `None` where there is nothing.
+    async fn found(&self, source: &Source) -> Result<Option<SecretString>, Error> {
+        match self.line(source).await {
+            Err(Error::SourceAbsent { .. }) => Ok(None),
+            line => line.map(Some),
         }
     }
 
@@ -287,6 +319,10 @@ impl Chain {
             ));
         }
         let words = words(command).ok_or_else(|| refuse("has a `credential_process` whose quotes don't close"))?;
+        // A folder that was cloned must not be where the program is.
+        if words.first().is_some_and(|program| program.contains('/') && !program.starts_with('/')) {
+            return Err(refuse("has a `credential_process` whose program is named by a relative path"));
+        }
         let text = self.sources.output(&words).await?;
         Session::of_json(text.expose_secret().as_bytes(), true)
             .ok_or_else(|| refuse("has a `credential_process` that gives no key in its version 1"))
@@ -352,7 +388,10 @@ impl Issuer for Chain {
     async fn means(&self) -> Result<Means, Error> {
         let way = self.way().await?;
         // Whoever points the profile at another key or role does not want the old one's session.
-        let print = kept::print(&SecretString::from(way.written().as_str()));
+        let written = way.written();
+        let is_of_here = matches!(way.base, Base::Instance | Base::Container | Base::Process(_));
+        let nonce = if is_of_here { self.nonce.as_str() } else { "" };
+        let print = kept::print(&SecretString::from(format!("{nonce} {}", written.as_str())));
         let forms = match &way.base {
             Base::Key(found) => {
                 let key = Reading::new(

@@ -9,12 +9,15 @@ use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
 use super::KIND;
-use super::shared::{About, Lines, Shared, section};
+use super::shared::{About, Lines, Shared, section, without_comment};
 use crate::Error;
 use crate::denial::shown;
 
 /// How many profiles may stand behind another, by `source_profile`.
 const DEEPEST: usize = 5;
+
+/// The lines of an access key.
+const KEY: [&str; 3] = ["aws_access_key_id", "aws_secret_access_key", "aws_session_token"];
 
 /// An access key as a profile holds it.
 #[derive(Debug)]
@@ -125,14 +128,23 @@ impl Files {
 
     /// The section of this name out of both files; what the credentials file says counts first.
     fn lines(&self, about: About, name: &str) -> Result<Option<Lines>, String> {
-        let mut found: Option<Lines> = None;
-        for (text, file) in [(&self.config, Shared::Config), (&self.credentials, Shared::Credentials)] {
-            let Some(text) = text else { continue };
-            if let Some(lines) = section(text, file, about, name)? {
-                found.get_or_insert_default().extend(lines);
-            }
+        let of = |text: &Option<SecretString>, file| match text {
+            Some(text) => section(text, file, about, name),
+            None => Ok(None),
+        };
+        let (config, credentials) = (of(&self.config, Shared::Config)?, of(&self.credentials, Shared::Credentials)?);
+        if config.is_none() && credentials.is_none() {
+            return Ok(None);
         }
-        Ok(found)
+        let (mut lines, credentials) = (config.unwrap_or_default(), credentials.unwrap_or_default());
+        // A key is taken out of one file as a whole, and out of this one last of all: its parts never belong to another's.
+        let is_elsewhere = |lines: &Lines| KEY.iter().any(|part| lines.contains_key(*part));
+        let has_process = [&lines, &credentials].iter().any(|lines| lines.contains_key("credential_process"));
+        if is_elsewhere(&credentials) || has_process {
+            lines.retain(|name, _| !KEY.contains(&name.as_str()));
+        }
+        lines.extend(credentials);
+        Ok(Some(lines))
     }
 
     fn way_behind(&self, name: &str, before: &mut Vec<String>) -> Result<Way, String> {
@@ -147,8 +159,10 @@ impl Files {
             return Err(format!("has more than {DEEPEST} others behind it, by `source_profile`"));
         }
         before.push(name.to_owned());
+        // A profile that another one names gives the key that stands in it, whatever role it has besides.
+        let gives_key = before.len() > 1 && profile.text("aws_access_key_id").is_some();
         match profile.role()? {
-            Some(role) if !is_own => profile.way_of(role, before),
+            Some(role) if !is_own && !gives_key => profile.way_of(role, before),
             _ => Ok(Way { base: profile.base()?, roles: Vec::new() }),
         }
     }
@@ -156,7 +170,10 @@ impl Files {
 
 impl Profile<'_> {
     fn text(&self, name: &str) -> Option<&str> {
-        self.lines.get(name).map(|value| value.expose_secret()).filter(|value| !value.is_empty())
+        let text = self.lines.get(name)?.expose_secret();
+        // A command may have a `;` of its own.
+        let text = if name == "credential_process" { text } else { without_comment(text) };
+        (!text.is_empty()).then_some(text)
     }
 
     fn owned(&self, name: &str) -> Option<String> {
@@ -216,10 +233,10 @@ impl Profile<'_> {
     }
 
     fn base(&self) -> Result<Base, String> {
-        if self.lines.keys().any(|name| name == "sso_session" || name == "sso_account_id") {
+        if self.lines.keys().any(|name| name == "sso_role_name" || name == "sso_account_id") {
             return self.sso().map(Base::Sso);
         }
-        let part = |name: &str| self.lines.get(name).filter(|value| !value.expose_secret().is_empty()).cloned();
+        let part = |name: &str| self.text(name).map(SecretString::from);
         if let (Some(access_key_id), Some(secret_access_key)) =
             (part("aws_access_key_id"), part("aws_secret_access_key"))
         {
@@ -250,8 +267,8 @@ impl Profile<'_> {
             None => self.lines.clone(),
         };
         let of = |lines: &Lines, name: &str| {
-            let value = lines.get(name).map(|value| value.expose_secret().to_owned()).filter(|value| !value.is_empty());
-            value.ok_or_else(|| format!("has no `{name}`"))
+            let value = lines.get(name).map(|value| without_comment(value.expose_secret()).to_owned());
+            value.filter(|value| !value.is_empty()).ok_or_else(|| format!("has no `{name}`"))
         };
         let start_url = of(&lines, "sso_start_url")?;
         Ok(Sso {

@@ -53,6 +53,8 @@ impl Shared {
 pub(super) fn section(text: &SecretString, file: Shared, about: About, name: &str) -> Result<Option<Lines>, String> {
     let mut found: Option<Lines> = None;
     let mut is_ours = false;
+    // How far the last line that was one of the section is indented.
+    let mut depth = None;
     for line in text.expose_secret().lines() {
         let trimmed = line.trim();
         if trimmed.is_empty() || trimmed.starts_with(['#', ';']) {
@@ -61,6 +63,7 @@ pub(super) fn section(text: &SecretString, file: Shared, about: About, name: &st
         if let Some(header) = trimmed.strip_prefix('[') {
             let header = header.split_once(']').ok_or("has a `[` without its `]`")?.0.trim();
             is_ours = file.is_about(header, about, name);
+            depth = None;
             // The tools merge them or take either, so whose key this would be nobody can tell.
             if is_ours && found.replace(Lines::new()).is_some() {
                 return Err("stands there twice".to_owned());
@@ -68,13 +71,15 @@ pub(super) fn section(text: &SecretString, file: Shared, about: About, name: &st
             continue;
         }
         let Some(lines) = found.as_mut().filter(|_| is_ours) else { continue };
-        // The lines of a table within a section (`s3 =`) are indented, and are no business of a login's.
-        if line.starts_with([' ', '\t']) {
+        // The lines of a table within a section (`s3 =`) are indented deeper, and are no business of a login's.
+        let indent = line.len() - line.trim_start().len();
+        if depth.is_some_and(|depth| indent > depth) {
             continue;
         }
+        depth = Some(indent);
         let (key, value) = trimmed.split_once('=').ok_or("has a line in it without a `=`")?;
         let key = key.trim().to_ascii_lowercase();
-        if lines.insert(key.clone(), SecretString::from(without_comment(value))).is_some() {
+        if lines.insert(key.clone(), SecretString::from(value.trim())).is_some() {
             return Err(format!("has `{}` twice", shown(&key)));
         }
     }
@@ -82,7 +87,7 @@ pub(super) fn section(text: &SecretString, file: Shared, about: About, name: &st
 }
 
 /// A value without the comment behind it: a `#` or `;` that stands behind a space.
-fn without_comment(value: &str) -> &str {
+pub(super) fn without_comment(value: &str) -> &str {
     let end = value
         .match_indices([' ', '\t'])
         .find(|(at, _)| value.get(at + 1..).is_some_and(|rest| rest.starts_with(['#', ';'])));
@@ -106,9 +111,25 @@ mod tests {
         let one = |name: &str, value: &str| Ok(Some(vec![(name.to_owned(), value.to_owned())]));
         assert_eq!(lines(text, Shared::Credentials, "dev"), one("a", "1"));
         assert_eq!(lines(text, Shared::Config, "dev"), Ok(None));
-        assert_eq!(lines(text, Shared::Config, "ops"), one("b", "2"));
+        assert_eq!(lines(text, Shared::Config, "ops"), one("b", "2 # two"));
         assert_eq!(lines(text, Shared::Config, "default"), one("c", "x#y"));
         assert_eq!(lines(text, Shared::Config, "two words"), one("d", "4"));
+    }
+
+    #[test]
+    fn a_comment_behind_a_value_is_no_part_of_it() {
+        for (value, expected) in
+            [("2 # two", "2"), ("2\t;two", "2"), ("a#b;c", "a#b;c"), ("# all", "# all"), (" #x", "")]
+        {
+            assert_eq!(without_comment(value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_section_may_be_indented_as_a_whole() {
+        let found = lines("[dev]\n  a = 1\n  b =\n    c = 3\n  d = 4\n", Shared::Credentials, "dev").unwrap().unwrap();
+        let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["a", "b", "d"]);
     }
 
     #[test]

@@ -195,12 +195,14 @@ pub(in crate::commands) async fn settle(opener: &Opener, found: &Found, grant: &
     // Where what follows fails, a token that was got stays kept: it may have cost a secret of one use, and only the same
     // credential of the same name can use it.
     let provider = opener.assemble(found, grant)?;
-    // What stops it stops the check as well, which tells it.
-    let _ = match provider.egress() {
-        Some(egress) => egress.attend().await,
-        None => Ok(()),
-    };
-    let mut notes = discover(&provider, found, grant).await?;
+    let mut notes = Vec::new();
+    // What else stops it stops the check as well, which tells it; but a code that was typed is spent.
+    if let Some(egress) = provider.egress()
+        && let Err(error @ forge_broker::Error::RoleDenied { .. }) = egress.attend().await
+    {
+        notes.push(error.to_string());
+    }
+    notes.extend(discover(&provider, found, grant).await?);
     // Through the same way out, so that a login with a secret of one use is not made twice.
     notes.extend(learn_identity(&provider, grant).await);
     notes.extend(derived::settle(&found.component.manifest, grant)?);

@@ -1,6 +1,7 @@
 //! Ways that profiles say their keys are got by.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use super::*;
 
@@ -35,6 +36,36 @@ fn of_both_files_the_one_for_credentials_counts_first() {
     let config = format!("[profile dev]\nregion = x\n{}", KEYS.replace("AKIDEXAMPLEEXAMPLE", "OTHER"));
     let dev = key(way(&format!("[dev]\n{KEYS}"), &config, "dev").unwrap());
     assert_eq!(dev.access_key_id.expose_secret(), "AKIDEXAMPLEEXAMPLE");
+}
+
+#[test]
+fn a_key_is_taken_out_of_one_file_as_a_whole() {
+    let old = format!("[profile dev]\n{KEYS}aws_session_token = old\n");
+    let new = KEYS.replace("AKIDEXAMPLEEXAMPLE", "AKIDNEWNEWNEWNEW1");
+    let dev = key(way(&format!("[dev]\n{new}"), &old, "dev").unwrap());
+    assert_eq!(dev.access_key_id.expose_secret(), "AKIDNEWNEWNEWNEW1");
+    assert!(dev.session_token.is_none());
+    // A program counts before a key beside it in the file for configuration, and behind one in the other file.
+    let both = format!("{old}credential_process = /bin/x # y\n");
+    assert!(matches!(way("", &both, "dev").unwrap().base, Base::Process(command) if command == "/bin/x # y"));
+    assert!(matches!(way(&format!("[dev]\n{new}"), &both, "dev").unwrap().base, Base::Key(_)));
+}
+
+#[test]
+fn a_source_with_a_key_of_its_own_gives_that_key_and_not_its_role() {
+    let config = format!(
+        "[profile a]\n{ROLE}source_profile = b\n[profile b]\n{}source_profile = c\n{KEYS}",
+        ROLE.replace("reader", "hop")
+    );
+    let way = way("", &config, "a").unwrap();
+    assert!(matches!(way.base, Base::Key(_)));
+    assert_eq!(way.roles.len(), 1);
+    assert!(way.roles[0].arn.ends_with("role/reader"));
+}
+
+#[test]
+fn a_key_beside_a_session_for_other_services_is_a_key() {
+    assert!(matches!(way("", &format!("[profile a]\nsso_session = s\n{KEYS}"), "a").unwrap().base, Base::Key(_)));
 }
 
 #[test]
