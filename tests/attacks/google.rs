@@ -32,8 +32,13 @@ client.add_secret_version(parent=project + "/secrets/db", payload=dict(data=b"x"
 
     /// Installs the attacker with these routes.
     fn install(&self, routes: &[(&str, &str, &str)]) -> Outcome {
+        self.install_with(routes, "")
+    }
+
+    /// The same with further lines of the last one.
+    fn install_with(&self, routes: &[(&str, &str, &str)], more: &str) -> Outcome {
         let ask = Ask { routes: String::new(), ..Ask::new() }.credential("google");
-        let ask = routes.iter().fold(ask, |ask, (ability, method, url)| ask.route(ability, method, url, ""));
+        let ask = routes.iter().fold(ask, |ask, (ability, method, url)| ask.route(ability, method, url, "")).with(more);
         self.world.install(&pack(&attacker(), &ask.manifest()))
     }
 
@@ -121,4 +126,26 @@ fn policies_and_token_endpoints_can_not_be_asked_for() {
     scene.aim("/v1/projects/my-project/secrets");
     scene.attacks("POST", true);
     assert_eq!(scene.server.requests(), ["POST /v1/projects/my-project/secrets"]);
+}
+
+#[test]
+fn a_secret_is_not_made_with_somebody_elses_key() {
+    let make = [READ, ("write", "POST", "{origin}/v1/projects/my-project/secrets")];
+    let query = "query = { secretId = \"any\" }";
+    let target = "/v1/projects/my-project/secrets?secretId=new";
+    let attack = |scene: &Scene| {
+        scene.aim(target);
+        scene.world.command(["-v", "secret", "set", "store://evil/foreign-key"]).input("x").run()
+    };
+    let open = Scene::new();
+    open.install_with(&make, query).succeeds();
+    attack(&open);
+    assert_eq!(open.server.requests(), ["POST /v1/projects/my-project/secrets"]);
+    // What the plugin's own manifest says of that body.
+    let manifest = std::fs::read_to_string(forge_tests::world::root().join("plugins/gcp/plugin.toml")).unwrap();
+    let rule = manifest.lines().find(|line| line.starts_with("body = { \"replication")).unwrap();
+    let closed = Scene::new();
+    closed.install_with(&make, &format!("{query}\n{rule}")).succeeds();
+    attack(&closed).exits(8).stderr_has("customerManagedEncryption");
+    assert_eq!(closed.server.requests(), [""; 0]);
 }

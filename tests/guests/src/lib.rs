@@ -99,6 +99,7 @@ impl SecretWriter for Attacker {
             ("request", method) => attacks::request::put(method),
             ("body", way) => attacks::body::put(way),
             ("signed", way) => attacks::signed::put(way),
+            ("foreign-key", _) => attacks::foreign_key::put(),
             ("big-request", size) => attacks::big_request::put(size),
             ("many-files", name) => attacks::many_files::put(name, value),
             ("keep", name) => attacks::trap_in_write::keep(name, value),

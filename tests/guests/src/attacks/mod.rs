@@ -12,6 +12,7 @@ mod environment;
 pub(crate) mod escape_codes;
 mod file_traversal;
 mod flood;
+pub(crate) mod foreign_key;
 mod harmless;
 pub(crate) mod hide_failed_write;
 mod huge_message;
