@@ -106,6 +106,10 @@ fn each_way_to_log_in_opens_the_vault() {
             format!(",method=certificate,client-certificate=file:{}", azure.application_pem().display()),
             without_tenant(),
         ),
+        (
+            ",method=certificate".to_owned(),
+            azure_world().with("AZURE_CLIENT_CERTIFICATE_PATH", azure.application_pem().to_str().unwrap()),
+        ),
         (",method=managed-identity".to_owned(), World::new()),
         (format!(",method=managed-identity,client-id={CLIENT}"), World::new()),
         (",method=workload-identity,federated-token-file=env:FEDERATED".to_owned(), azure_world()),

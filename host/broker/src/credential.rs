@@ -253,7 +253,7 @@ pub fn usual_audience(kind: &str, origins: &[String]) -> Option<Vec<String>> {
     let kind = KINDS.iter().find(|known| known.name == kind)?;
     let own: Vec<String> = origins.iter().filter(|origin| (kind.is_own_origin)(origin)).cloned().collect();
     // Where a backend's servers are known by their names, any other origin takes a person's word.
-    let has_names = kind.shares_endpoints.is_some() || kind.name == azure_ad::KIND.name;
+    let has_names = kind.shares_endpoints.is_some() || [azure_ad::KIND.name, google::KIND.name].contains(&kind.name);
     match origins {
         _ if has_names => (own.len() == origins.len()).then_some(own),
         [one] => Some(vec![one.clone()]),

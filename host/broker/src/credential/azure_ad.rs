@@ -57,11 +57,15 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
         UsualSources { method: Some("secret"), ..SECRET },
         UsualSources { method: Some("certificate"), ..TENANT },
         UsualSources { method: Some("certificate"), ..CLIENT },
+        UsualSources {
+            method: Some("certificate"),
+            ..UsualSources::required("client-certificate", &["file:$AZURE_CLIENT_CERTIFICATE_PATH"])
+        },
         UsualSources { method: Some("workload-identity"), ..TENANT },
         UsualSources { method: Some("workload-identity"), ..CLIENT },
         UsualSources {
             method: Some("workload-identity"),
-            ..UsualSources::required("federated-token-file", &[FEDERATED])
+            ..UsualSources::required("federated-token-file", &["file:$AZURE_FEDERATED_TOKEN_FILE", FEDERATED])
         },
     ],
     has_audience: true,

@@ -30,7 +30,8 @@ fn each_method_takes_what_it_needs_and_nothing_else() {
         &[("method", "cli"), ("tenant", ID)],
         &[id, secret, ("resource", "https://vault.azure.cn")],
     ] {
-        checked(good).unwrap_or_else(|error| panic!("{good:?}: {error}"));
+        let checked = checked(good);
+        assert!(checked.is_ok(), "{good:?}: {checked:?}");
     }
     for bad in [
         &[][..],
