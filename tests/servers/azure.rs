@@ -145,6 +145,11 @@ impl Azure {
         self.curl("POST", "control/forget").json("{}").send().has_status(200);
     }
 
+    /// Makes as many secrets, `many-00000` and so on.
+    pub fn fill(&self, count: u32) {
+        self.curl("POST", "control/fill").json(&count.to_string()).send().has_status(200);
+    }
+
     /// A request by curl.
     pub fn curl(&self, method: &str, path: &str) -> Curl {
         Curl::new(method, &format!("{}/{path}", self.origin)).trusting(&self.ca())

@@ -42,6 +42,9 @@ class Azure:
             # Every token that was issued so far counts no more.
             self.entra.known.clear()
             return 200, {}, {}
+        if method == "POST" and path == "/control/fill":
+            self.vault.fill(json.loads(body))
+            return 200, {}, {}
         if method == "POST" and path == "/control/set":
             for name, value in json.loads(body).items():
                 place = {
