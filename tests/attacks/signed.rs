@@ -15,9 +15,9 @@ body = { Name = { name = "app/**", required = true }, SecretString = "any", Clie
 
 /// The same with one guard opened: another prefix, action and account, another key and region.
 const READ_ANY: &str = r#"headers = { x-amz-target = ["secretsmanager.GetSecretValue", "secretsmanager.DeleteSecret"] }
-body = { SecretId = { name = ["app/**", "prod/**"], arn = "arn:aws:secretsmanager:eu-central-1:999999999999:secret:**" }, ForceDeleteWithoutRecovery = "boolean" }"#;
+body = { SecretId = { name = ["app/**", "prod/**"], arn = "arn:aws:secretsmanager:eu-central-1:999999999999:secret:app/**", required = true }, ForceDeleteWithoutRecovery = "boolean" }"#;
 const CREATE_ANY: &str = r#"headers = { x-amz-target = ["secretsmanager.CreateSecret"] }
-body = { Name = { name = "app/**" }, SecretString = "any", ClientRequestToken = "any", KmsKeyId = { arn = "arn:aws:kms:eu-central-1:999999999999:key/**" }, "AddReplicaRegions[].Region" = "any" }"#;
+body = { Name = { name = "app/**", required = true }, SecretString = "any", ClientRequestToken = "any", KmsKeyId = { arn = "arn:aws:kms:eu-central-1:999999999999:key/evil" }, "AddReplicaRegions[].Region" = "any" }"#;
 
 const SECRETS: &str = r#"
 sm = client("secretsmanager")
@@ -114,7 +114,7 @@ fn a_key_that_the_server_does_not_accept_is_told_as_what_it_is() {
 }
 
 #[test]
-fn a_session_and_a_profile_sign_as_well_and_what_a_profile_says_beside_its_key_is_refused() {
+fn a_session_and_a_profile_sign_as_well_and_a_program_beside_a_key_is_not_started() {
     let scene = Scene::empty();
     let session = scene.moto.boto3(SESSION);
     let text = |name: &str| session[name].as_str().unwrap().to_owned();
@@ -130,8 +130,11 @@ fn a_session_and_a_profile_sign_as_well_and_what_a_profile_says_beside_its_key_i
     // Without its token the key of a session is none.
     file("");
     scene.reads("honest").exits(5);
-    file("credential_process = /bin/evil");
-    scene.reads("honest").exits(5).stderr_has("`credential_process`").never_shows("/bin/evil");
+    // A program beside a key is neither needed nor started.
+    let mark = scene.world.path("started");
+    file(&format!("aws_session_token = {}\ncredential_process = touch {}", text("SessionToken"), mark.display()));
+    scene.reads("honest").succeeds();
+    assert!(!mark.exists());
 }
 
 #[test]
@@ -194,7 +197,9 @@ fn a_service_that_gives_out_credentials_is_reached_by_no_route() {
         ("{origin}/", r#"["AWSSecurityTokenServiceV20110615.GetSessionToken"]"#),
         ("{origin}/", r#"["secretsmanager.PutResourcePolicy"]"#),
     ] {
-        let more = format!("headers = {{ x-amz-target = {headers} }}\nbody = {{ SecretId = {{ name = \"app/**\" }} }}");
+        let more = format!(
+            "headers = {{ x-amz-target = {headers} }}\nbody = {{ SecretId = {{ name = \"app/**\", required = true }} }}"
+        );
         let ask = Ask { routes: String::new(), ..Ask::new() }.credential("aws-sigv4").route("read", "POST", url, &more);
         World::new().install(&pack(&attacker(), &ask.manifest())).exits(2).stderr_has("`aws-sigv4` never");
     }
@@ -208,18 +213,30 @@ fn a_manifest_that_leaves_action_or_target_open_is_not_installed() {
         let ask = ask.route("read", "POST", "{origin}/", more);
         World::new().install(&pack(&attacker(), &ask.manifest()))
     };
-    let bound = "body = { SecretId = { name = \"{target}**\" } }";
+    let bound = "body = { SecretId = { name = \"{target}**\", required = true } }";
     install(&format!("{PINNED}{bound}")).succeeds();
     install(bound).exits(2).stderr_has("`x-amz-target`, which names the action");
     install(&format!("headers = {{ accept = [\"a\"] }}\n{bound}")).exits(2).stderr_has("`x-amz-target`");
     install(PINNED).exits(2).stderr_has("the fields of its `body`");
     install(&format!("{PINNED}body = {{ \"*\" = \"json\" }}")).exits(2).stderr_has("fields of any name, `*`");
-    for open in
-        ["SecretId = \"any\", VersionStage = [\"AWSCURRENT\"]", "SecretId = { name = \"**\" }", "KmsKeyId = \"json\""]
-    {
+    for open in [
+        "SecretId = \"any\", VersionStage = [\"AWSCURRENT\"]",
+        "SecretId = { name = \"**\", required = true }",
+        "SecretId = { arn = \"arn:aws:secretsmanager:eu-central-1:123456789012:secret:**\", required = true }",
+        "\"AddReplicaRegions[].KmsKeyId\" = \"any\"",
+    ] {
         install(&format!("{PINNED}body = {{ {open} }}")).exits(2).stderr_has("which names a target");
     }
-    install(&format!("{PINNED}body = {{ SecretString = \"any\" }}")).exits(2).stderr_has("a field to names of its own");
+    for loose in [
+        "SecretString = \"any\"",
+        "VersionStage = { is = [\"AWSCURRENT\"], required = true }",
+        "\"Filters[].Values[]\" = { name = \"app/**\" }",
+    ] {
+        install(&format!("{PINNED}body = {{ {loose} }}")).exits(2).stderr_has("require a field that names a target");
+    }
+    let whole =
+        format!("{PINNED}body = {{ SecretIdList = \"json\", SecretId = {{ name = \"app/**\", required = true }} }}");
+    install(&whole).exits(2).stderr_has("a field of any shape");
 }
 
 #[test]

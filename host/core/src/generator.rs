@@ -68,10 +68,16 @@ pub enum Error {
     /// A class of which nothing is left, or no class at all.
     #[error("{0} has no characters left")]
     Empty(String),
+    /// So few are left that a value is soon guessed.
+    #[error("a value would be made of {0} different characters, and that is too few: leave at least {FEWEST}")]
+    Few(usize),
     /// The system gives no random bytes.
     #[error("the system gives no random bytes")]
     Random,
 }
+
+/// The fewest different characters that a value is made of: the ten digits of a code.
+const FEWEST: usize = 10;
 
 /// The characters of one class, and how many of them there are at least.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,6 +163,10 @@ impl Recipe {
         }
         if classes.is_empty() {
             return Err(Error::Empty("the value".to_owned()));
+        }
+        let different = classes.iter().map(|class| class.characters.len()).sum();
+        if different < FEWEST {
+            return Err(Error::Few(different));
         }
         let together: u64 = classes.iter().map(|class| u64::from(class.least)).sum();
         if together > u64::from(length) {
@@ -341,6 +351,9 @@ mod tests {
         let crowded = Wish { length: Some(8), least: [Some(9), None, None, Some(u32::MAX)], ..wish(Form::Password) };
         assert_eq!(of(crowded), Error::Crowded(11 + u64::from(u32::MAX)));
         assert_eq!(of(Wish { least: [Some(0); 4], ..wish(Form::Password) }), Error::Empty("the value".to_owned()));
+        let least = [None, Some(0), Some(0), Some(0)];
+        let few = Wish { least, exclude: Some(('a'..='y').collect()), ..wish(Form::Password) };
+        assert_eq!(of(few), Error::Few(1));
         let excluded = Wish { exclude: Some("0123456789".to_owned()), ..wish(Form::Password) };
         assert_eq!(of(excluded), Error::Empty("`--digits`".to_owned()));
     }
