@@ -7,16 +7,11 @@ use forge_core::route::{Route, Segment};
 
 use crate::request::Parsed;
 
-/// Hosts that give out credentials or change who may do what.
-const HOSTS: [&str; 7] = [
-    "accounts.google.com",
-    "cloudresourcemanager.googleapis.com",
-    "iam.googleapis.com",
-    "iamcredentials.googleapis.com",
-    "oauth2.googleapis.com",
-    "sts.googleapis.com",
-    "www.googleapis.com",
-];
+/// A host beside Google's APIs that gives out credentials.
+const LOGINS: &str = "accounts.google.com";
+
+/// What the hosts of Google's APIs end with: whatever is there speaks to all of them with the same token.
+const APIS: &str = ".googleapis.com";
 
 /// Actions that do, at whatever host: behind the `:` of a path's last segment.
 const ACTIONS: [&str; 5] = ["generateAccessToken", "generateIdToken", "setIamPolicy", "signBlob", "signJwt"];
@@ -25,6 +20,8 @@ const ACTIONS: [&str; 5] = ["generateAccessToken", "generateIdToken", "setIamPol
 const TOKENS: [&str; 7] = ["computeMetadata", "o", "oauth2", "revoke", "token", "tokeninfo", "introspect"];
 
 const NOT_OWN: &str = "never opens policies, keys of accounts or token endpoints to a plugin: they issue credentials or change who may do what";
+
+const OTHER_API: &str = "reaches no other API of Google's than Secret Manager: its token would count for all of them";
 
 /// Whether an origin is Secret Manager's own: the global one, or a region's (`secretmanager.REGION.rep.googleapis.com`).
 pub(super) fn is_own_origin(origin: &str) -> bool {
@@ -44,7 +41,7 @@ pub(super) fn is_location(text: &str) -> bool {
 /// The rule that a request breaks whatever the grant says.
 pub(super) fn forbidden(request: &Parsed, _: usize) -> Option<&'static str> {
     let segments = request.segments.iter().map(String::as_str);
-    is_forbidden(&request.origin, segments).then_some(NOT_OWN)
+    rule(&request.origin, segments)
 }
 
 /// The rule that a route breaks before any request is made.
@@ -59,15 +56,22 @@ pub(super) fn forbidden_route(route: &Route) -> Option<&'static str> {
             Segment::Any | Segment::Rest => "*".to_owned(),
         })
         .collect();
-    is_forbidden(&route.origin, segments.iter().map(String::as_str)).then_some(NOT_OWN)
+    rule(&route.origin, segments.iter().map(String::as_str))
 }
 
-fn is_forbidden<'a>(origin: &str, segments: impl Iterator<Item = &'a str>) -> bool {
+fn rule<'a>(origin: &str, segments: impl Iterator<Item = &'a str>) -> Option<&'static str> {
     let host = origin.split("://").nth(1).unwrap_or_default();
-    let host = host.split(':').next().unwrap_or_default();
-    if HOSTS.contains(&host) {
-        return true;
+    let host = host.split(':').next().unwrap_or_default().trim_end_matches('.');
+    // Whatever a person typed as audience: hosts with `.mtls.` or `.rep.` in them are the same APIs, with policies and keys of
+    // their own at paths that no list of ours knows.
+    let is_api = host.ends_with(APIS) || Some(host) == APIS.strip_prefix('.');
+    if is_api && !is_own_origin(origin) {
+        return Some(OTHER_API);
     }
+    (host == LOGINS || is_closed_path(segments)).then_some(NOT_OWN)
+}
+
+fn is_closed_path<'a>(segments: impl Iterator<Item = &'a str>) -> bool {
     let segments: Vec<&str> = segments.collect();
     let is_action = |segment: &&str| segment.split_once(':').is_some_and(|(_, verb)| is_action(verb));
     let is_token = segments.first().is_some_and(|first| TOKENS.contains(first))
@@ -85,7 +89,7 @@ mod tests {
     use super::*;
 
     fn is_closed(origin: &str, path: &str) -> bool {
-        is_forbidden(origin, path.split('/').skip(1))
+        rule(origin, path.split('/').skip(1)).is_some()
     }
 
     #[test]
@@ -127,9 +131,7 @@ mod tests {
         ] {
             assert!(is_closed(own, path) && is_closed("http://127.0.0.1:1", path), "{path}");
         }
-        for host in HOSTS {
-            assert!(is_closed(&format!("https://{host}"), "/v1/anything"), "{host}");
-        }
+        assert!(is_closed("https://accounts.google.com", "/v1/anything"));
         for path in [
             "/v1/projects/p/secrets/s/versions/latest:access",
             "/v1/projects/p/secrets/token:addVersion",
@@ -138,6 +140,34 @@ mod tests {
             "/v1/projects/p/locations/europe-west3/secrets",
         ] {
             assert!(!is_closed(own, path), "{path}");
+        }
+    }
+
+    #[test]
+    fn below_googleapis_com_nothing_is_open_but_secret_manager() {
+        let path = "/v1/projects/p/secrets/s/versions/1:access";
+        for host in [
+            "cloudresourcemanager.googleapis.com",
+            "googleapis.com",
+            "iam.googleapis.com",
+            "iam.googleapis.com.",
+            "iam.googleapis.com:443",
+            "iam.mtls.googleapis.com",
+            "iamcredentials.europe-west3.rep.googleapis.com",
+            "oauth2.googleapis.com",
+            "oauth2.mtls.googleapis.com",
+            "secretmanager.googleapis.com.",
+            "secretmanager.evil.example.rep.googleapis.com",
+            "storage.googleapis.com",
+            "sts.googleapis.com",
+            "www.googleapis.com",
+        ] {
+            assert!(is_closed(&format!("https://{host}"), path), "{host}");
+        }
+        for host in
+            ["secretmanager.googleapis.com", "secretmanager.europe-west3.rep.googleapis.com", "googleapis.com.example"]
+        {
+            assert!(!is_closed(&format!("https://{host}"), path), "{host}");
         }
     }
 }
