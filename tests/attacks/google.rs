@@ -3,6 +3,7 @@
 use forge_tests::component::{attacker, pack};
 use forge_tests::outcome::Outcome;
 use forge_tests::servers::google::Google;
+use forge_tests::servers::hostile::Hostile;
 use forge_tests::world::World;
 
 use super::Ask;
@@ -148,4 +149,38 @@ fn a_secret_is_not_made_with_somebody_elses_key() {
     closed.install_with(&make, &format!("{query}\n{rule}")).succeeds();
     attack(&closed).exits(8).stderr_has("customerManagedEncryption");
     assert_eq!(closed.server.requests(), [""; 0]);
+}
+
+#[test]
+fn a_token_goes_to_no_single_endpoint_that_nobody_named_for_it() {
+    let (server, evil, world) = (Google::start(), Hostile::start(), World::new());
+    let add = |audience: Option<&str>| {
+        let run = world.command(["provider", "add", "gcp", "--plugin", "gcp", "--yes", "--set", "project=my-project"]);
+        let run = run.and(["--set", &format!("endpoint={}", evil.origin()), "--credential", &server.credential()]);
+        match audience {
+            Some(origin) => run.and(["--credential-audience", origin]).run(),
+            None => run.run(),
+        }
+    };
+    add(None).exits(8).stderr_has("may not be sent to").stderr_has("--credential-audience");
+    world.forge(["secret", "get", "store://gcp/db"]);
+    evil.was_never_asked();
+    // With a person's word it goes there.
+    add(Some(&evil.origin())).succeeds();
+    world.forge(["secret", "get", "store://gcp/db"]);
+    let is_token = |sent: Option<&str>| sent.is_some_and(|sent| sent.starts_with("Bearer ya29."));
+    assert!(evil.received().iter().any(|request| is_token(request.header("authorization"))));
+}
+
+#[test]
+fn below_googleapis_com_no_audience_opens_another_api() {
+    let scene = Scene::new();
+    for origin in ["https://storage.googleapis.com", "https://iam.mtls.googleapis.com"] {
+        scene
+            .install(&[("read", "GET", &format!("{origin}/storage/v1/b/*/iam"))])
+            .exits(2)
+            .stderr_has("can't be granted");
+    }
+    let own = "https://secretmanager.europe-west3.rep.googleapis.com/v1/projects/my-project/secrets/*";
+    scene.install(&[("read", "GET", own)]).succeeds();
 }

@@ -4,6 +4,7 @@ mod paths;
 
 use std::path::Path;
 
+use forge_tests::servers::google::Google;
 use forge_tests::servers::hostile::Hostile;
 use forge_tests::servers::openbao::{OpenBao, ROOT};
 use forge_tests::world::{World, program};
@@ -85,6 +86,25 @@ fn a_changed_reference_does_not_count_until_it_is_seen() {
     world.forge(["allow", "--yes", "--refs", "store://local/**"]).succeeds();
     write(&world, &text("store://local/mine"));
     world.forge(["secret", "get", "a"]).exits(3);
+}
+
+#[test]
+fn a_project_does_not_choose_where_a_token_of_a_cloud_goes() {
+    let (google, evil) = (Google::start(), Hostile::start());
+    let origin = evil.origin();
+    let world = project(&format!(
+        "default = \"gcp\"\n[providers.gcp]\nplugin = \"gcp\"\nsettings = {{ project = \"my-project\", endpoint = \"{origin}\" }}\n"
+    ));
+    let allow = |more: &[&str]| {
+        let run = world.command(["allow", "--yes", "--credential", &format!("gcp={}", google.credential())]);
+        more.iter().fold(run, |run, word| run.and([*word])).run()
+    };
+    allow(&[]).exits(8).stderr_has("may not be sent to");
+    world.forge(["secret", "get", "a"]).exits(8);
+    evil.was_never_asked();
+    allow(&["--credential-audience", &format!("gcp={origin}")]).succeeds();
+    world.forge(["secret", "get", "a"]);
+    assert!(evil.received().iter().any(|request| request.header("authorization").is_some()));
 }
 
 #[test]

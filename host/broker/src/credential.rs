@@ -71,6 +71,8 @@ pub(crate) struct CredentialKind {
     pub(crate) has_audience: bool,
     /// Whether an origin is its backend's own by its name, so that it goes there without a person's word.
     pub(crate) is_own_origin: fn(&str) -> bool,
+    /// Whether its backend's servers are known by their names, so that any other origin takes a person's word.
+    pub(crate) has_own_names: bool,
     /// Whether a `:` in a path segment starts an action, as in Google's APIs.
     pub(crate) colon_is_action: bool,
     /// Where its audience serves all tenants at the same URLs: what tells actions and targets apart there.
@@ -252,10 +254,8 @@ pub fn usual_sources(kind: &str, parameters: &Parameters) -> Vec<Usual> {
 pub fn usual_audience(kind: &str, origins: &[String]) -> Option<Vec<String>> {
     let kind = KINDS.iter().find(|known| known.name == kind)?;
     let own: Vec<String> = origins.iter().filter(|origin| (kind.is_own_origin)(origin)).cloned().collect();
-    // Where a backend's servers are known by their names, any other origin takes a person's word.
-    let has_names = kind.shares_endpoints.is_some() || [azure_ad::KIND.name, google::KIND.name].contains(&kind.name);
     match origins {
-        _ if has_names => (own.len() == origins.len()).then_some(own),
+        _ if kind.has_own_names => (own.len() == origins.len()).then_some(own),
         [one] => Some(vec![one.clone()]),
         _ => None,
     }
@@ -404,6 +404,27 @@ mod tests {
     fn an_unknown_kind_and_a_parameter_given_twice_are_refused() {
         assert!(matches!(parse_credential("vault"), Err(Error::UnknownKind(_))));
         assert!(matches!(parse_credential("vault-token,env:A,token=env:B"), Err(Error::Parameter { .. })));
+    }
+
+    #[test]
+    fn a_credential_of_a_cloud_goes_to_no_single_origin_unasked_that_is_not_the_clouds_own() {
+        let audience = |kind: &str, origin: &str| usual_audience(kind, &[origin.to_owned()]);
+        for (kind, own) in [
+            ("google", "https://secretmanager.googleapis.com"),
+            ("azure-ad", "https://team.vault.azure.net"),
+            ("aws-sigv4", "https://secretsmanager.eu-central-1.amazonaws.com"),
+        ] {
+            assert_eq!(audience(kind, "https://evil.example"), None, "{kind}");
+            assert_eq!(audience(kind, own), Some(vec![own.to_owned()]), "{kind}");
+        }
+        // A backend without names of its own is where the person's one setting says.
+        assert!(audience("vault-token", "https://vault.example").is_some());
+        for kind in KINDS {
+            let names_any = (kind.is_own_origin)("https://secretmanager.googleapis.com")
+                || (kind.is_own_origin)("https://team.vault.azure.net")
+                || kind.shares_endpoints.is_some();
+            assert_eq!(kind.has_own_names, names_any, "{}", kind.name);
+        }
     }
 
     #[test]

@@ -122,6 +122,7 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
     ],
     has_audience: true,
     is_own_origin: |origin| Endpoint::of_origin(origin).is_some(),
+    has_own_names: true,
     colon_is_action: false,
     // Every action on every account's secrets is a `POST /` there ("Smithy, AWS JSON 1.1 protocol").
     shares_endpoints: Some(SharedEndpoint { action: "x-amz-target", targets: &endpoint::TARGETS }),

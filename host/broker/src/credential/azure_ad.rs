@@ -70,6 +70,7 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
     ],
     has_audience: true,
     is_own_origin: |origin| Cloud::of_origin(origin).is_some(),
+    has_own_names: true,
     colon_is_action: false,
     // A vault's name is in the name of its host.
     shares_endpoints: None,

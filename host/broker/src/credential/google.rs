@@ -49,6 +49,7 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
     }],
     has_audience: true,
     is_own_origin: paths::is_own_origin,
+    has_own_names: true,
     colon_is_action: true,
     shares_endpoints: None,
     derives: location::DERIVES,

@@ -34,6 +34,7 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
     usual_sources: &[],
     has_audience: true,
     is_own_origin: |_| false,
+    has_own_names: false,
     colon_is_action: false,
     shares_endpoints: None,
     derives: Derives::NONE,

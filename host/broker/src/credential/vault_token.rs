@@ -45,6 +45,7 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
     ],
     has_audience: true,
     is_own_origin: |_| false,
+    has_own_names: false,
     colon_is_action: false,
     shares_endpoints: None,
     derives: Derives::NONE,
