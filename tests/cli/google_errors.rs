@@ -5,6 +5,7 @@ use forge_tests::servers::free_port;
 use forge_tests::servers::google::{Google, PROJECT};
 use forge_tests::servers::hostile::Hostile;
 use forge_tests::world::World;
+use serde_json::json;
 
 use super::{get, set};
 
@@ -109,6 +110,28 @@ fn a_write_is_sent_once_since_each_makes_a_version() {
         assert_eq!(server.received().len(), asked + 1, "{behaviour}");
         world.keeps_nowhere("failed write");
     }
+}
+
+#[test]
+fn a_write_that_google_throttles_waits_and_is_done_once() {
+    let google = Google::start();
+    let world = world(&google, google.origin(), google.origin());
+    set(&world, "store://gcp/db", "first").succeeds();
+    google.front(&json!({ "throttle": 2 }));
+    set(&world, "store://gcp/db", "second").succeeds();
+    let add = format!("POST /v1/projects/{PROJECT}/secrets/db:addVersion");
+    assert_eq!(google.requests(), [add.as_str(); 3]);
+    let seen = google.client(
+        r#"answer([v.name.split("/")[-1] for v in client.list_secret_versions(parent=project + "/secrets/db")])"#,
+    );
+    assert_eq!(seen, json!(["2", "1"]));
+    // A 429 of whoever stands in between does not say that nothing was done.
+    let server = Hostile::start();
+    server.always("status-429");
+    let world = self::world(&google, &server.origin(), google.origin());
+    let asked = server.received().len();
+    set(&world, "store://gcp/db", "third").exits(6);
+    assert_eq!(server.received().len(), asked + 1);
 }
 
 #[test]

@@ -41,8 +41,9 @@ tokens = {}
 annotations = {}
 etags = {}
 # What the tests ask of the front: `forget_after` so many requests all tokens, `life` is how long new ones live, `tamper`
-# with what is read or written.
-state = {"life": 3599, "issued": 0, "requests": [], "tamper": "", "audience": "", "forget_after": 0}
+# with what is read or written, `throttle` so many requests without looking at them, `race` lets somebody else make each
+# secret, without tags, just before it is made.
+state = {"life": 3599, "issued": 0, "requests": [], "tamper": "", "audience": "", "forget_after": 0, "throttle": 0, "race": False}
 
 
 class Client:
@@ -156,6 +157,9 @@ def v1(path):
     state["requests"].append(f"{request.method} /v1/{path}")
     if tokens.get(sent, 0) < time.time():
         return refuse(401, "UNAUTHENTICATED")
+    if state["throttle"] > 0:
+        state["throttle"] -= 1
+        return refuse(429, "RESOURCE_EXHAUSTED")
     state["forget_after"] -= 1
     if state["forget_after"] == 0:
         tokens.clear()
@@ -202,6 +206,9 @@ def respond(inner, parts, location):
         fields = json.loads(body)
         if bool(location) == ("replication" in fields) or "kmsKeyName" in body.decode():
             return 400, {"error": {"status": "INVALID_ARGUMENT"}}
+        if state["race"]:
+            bare = {"replication": fields["replication"]} if "replication" in fields else {}
+            drongo_says("POST", inner, request.query_string.decode(), json.dumps(bare).encode())
         status, answer = drongo_says("POST", inner, request.query_string.decode(), body)
         if status == 200:
             annotations[answer["name"]] = fields.get("annotations", {})

@@ -23,6 +23,7 @@ mod issuer;
 mod location;
 mod metadata;
 mod paths;
+mod refusal;
 
 use issuer::{Issuer, Way};
 
@@ -166,6 +167,10 @@ impl Google {
 impl Credential for Google {
     async fn inject(&self, _: &Parsed, errand: &Errand<'_>) -> Result<Injection, Error> {
         self.completed(self.token.inject(errand).await?).await
+    }
+
+    fn is_throttled(&self, answer: &Answer) -> bool {
+        refusal::is_throttled(answer)
     }
 
     async fn renew(
