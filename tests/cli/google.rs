@@ -122,6 +122,30 @@ fn annotations_replicas_and_regional_secrets_are_what_the_settings_say() {
 }
 
 #[test]
+fn a_secret_that_somebody_else_makes_meanwhile_has_the_tags_of_the_write() {
+    let (world, server) = added(&[]);
+    server.front(&json!({ "race": true }));
+    world.command(["secret", "set", "store://gcp/raced", "--tag", "team=web"]).input("x").run().succeeds();
+    let created = "POST /v1/projects/my-project/secrets".to_owned();
+    assert!(server.requests().contains(&created), "nobody raced");
+    let seen = server.client(r#"answer(dict(client.get_secret(name=project + "/secrets/raced").labels))"#);
+    assert_eq!(seen, json!({ "team": "web" }));
+    get(&world, "store://gcp/raced").succeeds().stdout_is("x");
+}
+
+#[test]
+fn a_parent_of_another_project_is_refused_before_anything_is_sent() {
+    let (world, server) = (World::new(), Google::start());
+    add_google(&world, &server, ["--set", "parent=projects/victim"]).stderr_has("it does not work now");
+    get(&world, "store://gcp/a").exits(2).stdout_is("");
+    set(&world, "store://gcp/a", "x").exits(2);
+    assert_eq!(server.requests(), [""; 0]);
+    world.forge(["provider", "remove", "gcp", "--yes"]).succeeds();
+    add_google(&world, &server, ["--set", "parent=projects/my-project"]).succeeds();
+    set(&world, "store://gcp/a", "x").succeeds();
+}
+
+#[test]
 fn the_usual_place_is_the_file_that_a_variable_names_and_then_gclouds_own() {
     let (world, server) = (World::new(), Google::start());
     let origin = server.origin();

@@ -14,9 +14,19 @@ pub(crate) const LATEST: &str = "latest";
 ///
 /// # Errors
 ///
-/// `invalid-request` for a setting that is missing.
+/// `invalid-request` for a setting that is missing, and for a `parent` that is not the one of the project and the location:
+/// whoever was shown those two would have allowed another place.
 pub(crate) fn below(rest: &str) -> Result<String, Error> {
-    Ok(format!("{}/v1/{}/{rest}", settings::required("endpoint")?, settings::required("parent")?))
+    let (endpoint, parent) = (settings::required("endpoint")?, settings::required("parent")?);
+    let project = settings::required("project")?;
+    let location = settings::get("location").filter(|location| !location.is_empty());
+    let place = location.map(|location| format!("/locations/{location}")).unwrap_or_default();
+    if parent != format!("projects/{project}{place}") {
+        return Err(Error::invalid_request(
+            "the setting `parent` is not the place of `project` and `location`: leave it out, it follows from them",
+        ));
+    }
+    Ok(format!("{endpoint}/v1/{parent}/{rest}"))
 }
 
 /// A path as a secret's name.
@@ -61,7 +71,32 @@ pub(crate) fn last(resource: &str) -> &str {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
+    use forge_sdk::ErrorKind;
+
     use super::*;
+    use crate::call::tests::host;
+
+    #[test]
+    fn a_parent_that_is_not_the_place_of_project_and_location_is_refused_before_anything_is_sent() {
+        let at = |location: &str, parent: &str| {
+            host().setting("location", location).setting("parent", parent).install();
+            below("secrets")
+        };
+        assert_eq!(at("", "projects/p").unwrap(), "https://s.example/v1/projects/p/secrets");
+        let regional = "projects/p/locations/europe-west3";
+        assert_eq!(at("europe-west3", regional).unwrap(), format!("https://s.example/v1/{regional}/secrets"));
+        for (location, parent) in [
+            ("", "projects/victim"),
+            ("", regional),
+            ("europe-west3", "projects/p"),
+            ("europe-west4", regional),
+            ("", "projects/p/secrets/a"),
+        ] {
+            let error = at(location, parent).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{location} {parent}");
+            assert!(crate::listing::check().is_err() && forge_sdk::fake::requests().is_empty());
+        }
+    }
 
     #[test]
     fn a_name_that_google_would_refuse_is_refused_before_it_is_sent() {

@@ -3,7 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use forge_sdk::{Error, ErrorKind, PutOptions, SecretVersion, http, settings, url};
+use forge_sdk::{Error, PutOptions, SecretVersion, http, settings, url};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
@@ -61,8 +61,12 @@ pub(crate) fn put(path: &str, value: &[u8], options: &PutOptions) -> Result<Secr
     if is_there && let Some(version) = add(secret, value)? {
         return Ok(version);
     }
-    create(secret, &tags)?;
-    add(secret, value)?.ok_or_else(|| Error::not_found("the secret was deleted while it was written"))
+    let deleted = || Error::not_found("the secret was deleted while it was written");
+    // Who made it a moment ago knows nothing of these tags.
+    if !create(secret, &tags)? && !tags.is_empty() && !tag(secret, &tags)? {
+        return Err(deleted());
+    }
+    add(secret, value)?.ok_or_else(deleted)
 }
 
 /// Adds a version; `None` where there is no such secret.
@@ -84,12 +88,12 @@ pub(crate) fn add(secret: &str, value: &[u8]) -> Result<Option<SecretVersion>, E
     Ok(Some(SecretVersion::new(name::last(&added.name), true)))
 }
 
-/// Makes a secret without a version; one that somebody else made a moment ago is as good.
-fn create(secret: &str, tags: &Tags) -> Result<(), Error> {
+/// Makes a secret without a version; `false` where somebody else made one a moment ago, with tags of their own.
+fn create(secret: &str, tags: &Tags) -> Result<bool, Error> {
     let url = format!("{}?{}", name::below("secrets")?, url::query(&[("secretId", secret)]));
     match send(http::post_json(url, &Create { replication: replication()?, tags })) {
-        Err(error) if error.kind() == ErrorKind::Conflict => Ok(()),
-        answer => answer.map(drop),
+        Err(error) if error.code() == Some("ALREADY_EXISTS") => Ok(false),
+        answer => answer.map(|_| true),
     }
 }
 
@@ -131,6 +135,8 @@ fn tag(secret: &str, newer: &Tags) -> Result<bool, Error> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 mod tests {
+    use forge_sdk::ErrorKind;
+
     use super::*;
     use crate::call::tests::{URL, host, refused, sent};
 
@@ -176,11 +182,41 @@ mod tests {
         put("a", b"x", &tagged()).unwrap();
         let replicas = json!([{ "location": "europe-west3" }, { "location": "europe-west4" }]);
         assert_eq!(sent()[1].2["replication"], json!({ "userManaged": { "replicas": replicas } }));
-        prepared().setting("location", "europe-west3").install();
+        let regional = "https://s.example/v1/projects/p/locations/europe-west3/secrets";
+        let prepared = || {
+            let host =
+                host().setting("location", "europe-west3").setting("parent", "projects/p/locations/europe-west3");
+            let host = host.answer("GET", &format!("{regional}/a"), 404, refused("NOT_FOUND"));
+            let host = host.answer("POST", &format!("{regional}?secretId=a"), 200, "{}");
+            host.answer("POST", &format!("{regional}/a:addVersion"), 200, ADDED)
+        };
+        prepared().install();
         put("a", b"x", &tagged()).unwrap();
-        assert_eq!(sent()[1].2, json!({ "labels": { "team": "x" } }));
-        prepared().setting("location", "europe-west3").setting("replicas", "europe-west4").install();
+        let made: Json = serde_json::from_slice(forge_sdk::fake::requests()[1].body_bytes()).unwrap();
+        assert_eq!(made, json!({ "labels": { "team": "x" } }));
+        prepared().setting("replicas", "europe-west4").install();
         assert_eq!(put("a", b"x", &tagged()).unwrap_err().kind(), ErrorKind::InvalidRequest);
+    }
+
+    #[test]
+    fn a_secret_that_somebody_else_makes_meanwhile_gets_the_tags_before_the_value() {
+        let known = r#"{"name":"projects/1/secrets/a","etag":"e","labels":{"old":"y"}}"#;
+        let create = format!("{URL}?secretId=a");
+        let raced = |code: &str| {
+            let host = host().answer("GET", &format!("{URL}/a"), 404, refused("NOT_FOUND"));
+            let host = host.answer("POST", &create, 409, refused(code)).answer("GET", &format!("{URL}/a"), 200, known);
+            let patch = format!("{URL}/a?updateMask=labels");
+            host.answer("PATCH", &patch, 200, "{}").answer("POST", &add_url(), 200, ADDED).install();
+            put("a", b"x", &tagged())
+        };
+        raced("ALREADY_EXISTS").unwrap();
+        let methods: Vec<_> = sent().into_iter().map(|(method, rest, _)| format!("{method} {rest}")).collect();
+        let expected = ["GET /a", "POST ?secretId=a", "GET /a", "PATCH /a?updateMask=labels", "POST /a:addVersion"];
+        assert_eq!(methods, expected);
+        assert_eq!(sent()[3].2["labels"], json!({ "old": "y", "team": "x" }));
+        // Another conflict does not say that there is a secret.
+        assert_eq!(raced("ABORTED").unwrap_err().kind(), ErrorKind::Conflict);
+        assert_eq!(sent().len(), 2);
     }
 
     #[test]
