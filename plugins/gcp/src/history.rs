@@ -69,20 +69,21 @@ pub(crate) fn restore(path: &str, version: &str) -> Result<SecretVersion, Error>
     write::add(name::secret(path)?, old.value.as_bytes())?.ok_or_else(missing)
 }
 
-/// Enables, disables or destroys one version.
+/// Enables or disables one version.
 ///
 /// # Errors
 ///
-/// `unsupported` for a deleted state, which the service does not have, `not-found`, `wrong-state` for a destroyed version,
-/// and what the service said.
+/// `unsupported` for another state, `not-found`, `wrong-state` for a destroyed version, and what the service said.
 pub(crate) fn set_state(path: &str, version: &str, state: VersionState) -> Result<(), Error> {
     let (secret, version) = (name::secret(path)?, name::version(Some(version))?);
     let verb = match state {
         VersionState::Enabled => "enable",
         VersionState::Disabled => "disable",
-        VersionState::Destroyed => "destroy",
-        VersionState::Deleted => {
-            return Err(Error::unsupported("a version is disabled, which can be taken back, or destroyed for good"));
+        // A secret with a `versionDestroyTtl` only puts it off ("projects.secrets", field of that name): done would be untrue.
+        VersionState::Destroyed | VersionState::Deleted => {
+            return Err(Error::unsupported(
+                "a version is disabled, which can be taken back; nothing here destroys one",
+            ));
         }
     };
     let url = name::below(&format!("secrets/{secret}/versions/{version}:{verb}"))?;
@@ -125,17 +126,15 @@ mod tests {
     }
 
     #[test]
-    fn a_version_is_enabled_disabled_and_destroyed_and_never_deleted() {
-        for (state, verb) in [
-            (VersionState::Enabled, "enable"),
-            (VersionState::Disabled, "disable"),
-            (VersionState::Destroyed, "destroy"),
-        ] {
+    fn a_version_is_enabled_and_disabled_and_never_destroyed_or_deleted() {
+        for (state, verb) in [(VersionState::Enabled, "enable"), (VersionState::Disabled, "disable")] {
             host().answer("POST", &format!("{URL}/a/versions/1:{verb}"), 200, "{}").install();
             set_state("a", "1", state).unwrap();
         }
         host().install();
-        assert_eq!(set_state("a", "1", VersionState::Deleted).unwrap_err().kind(), ErrorKind::Unsupported);
+        for state in [VersionState::Destroyed, VersionState::Deleted] {
+            assert_eq!(set_state("a", "1", state).unwrap_err().kind(), ErrorKind::Unsupported);
+        }
         assert!(sent().is_empty());
     }
 }
