@@ -84,6 +84,8 @@ pub(crate) struct Transport {
     networks: BTreeMap<String, NetworkClass>,
     dns: Option<Arc<dyn Resolve>>,
     tls: Tls,
+    /// The origins at which the credential's kind logs in by itself, where they are no server of the provider's.
+    logins: Vec<String>,
     bucket: Option<Bucket>,
     /// By origin, and whether it is a metadata server's.
     clients: Mutex<HashMap<(String, bool), reqwest::Client>>,
@@ -92,7 +94,14 @@ pub(crate) struct Transport {
 impl Transport {
     pub(crate) fn new(grant: &Grant, dns: Option<Arc<dyn Resolve>>, sources: Arc<dyn Sources>) -> Self {
         let (networks, tls) = (grant.networks.clone(), Tls::new(grant, sources));
-        Self { networks, dns, tls, bucket: None, clients: Mutex::default() }
+        Self { networks, dns, tls, logins: Vec::new(), bucket: None, clients: Mutex::default() }
+    }
+
+    /// The same, with the kind's own places of logins: whoever holds a provider's CA does not speak for a cloud, and no
+    /// cloud is shown a provider's client certificate.
+    pub(crate) fn logging_in_at(self, origins: Vec<String>) -> Self {
+        let is_login = |origin: &String| !self.networks.contains_key(origin);
+        Self { logins: origins.into_iter().filter(is_login).collect(), ..self }
     }
 
     /// The same, which sends no more often than this.
@@ -159,7 +168,11 @@ impl Transport {
             });
         }
         let is_https = origin.starts_with("https://");
-        let tls = if is_https { self.tls.trusting().await } else { tls::without_roots() };
+        let tls = match is_https {
+            false => tls::without_roots(),
+            true if self.logins.iter().any(|login| login == origin) => Tls::trusting_the_platform(),
+            true => self.tls.trusting().await,
+        };
         let tls = tls.map_err(|error| match error {
             Error::ClientCertificate(fault) => Failure::Certificate(fault),
             Error::Tls(_) => Failure::Untrusted(Cause::Other(error.to_string())),
@@ -301,6 +314,22 @@ mod tests {
         assert!(!transport.tls.is_made());
         transport.client("https://vault.example", PUBLIC).await.unwrap();
         assert!(transport.tls.is_made());
+    }
+
+    #[tokio::test]
+    async fn a_providers_ca_and_certificate_count_at_its_own_servers_and_not_where_its_kind_logs_in() {
+        let mut grant = crate::request::tests::grant(&["https://vault.example", "https://typed.example"]);
+        grant.tls_ca = Some("no certificate".to_owned());
+        grant.networks = ["https://vault.example", "https://typed.example"]
+            .map(|origin| (origin.to_owned(), NetworkClass::Public))
+            .into();
+        let logins = ["https://login.example", "https://vault.example"].map(str::to_owned).to_vec();
+        let transport = Transport::new(&grant, None, Arc::new(Nothing)).logging_in_at(logins);
+        transport.client("https://login.example", PUBLIC).await.unwrap();
+        // What a person typed, or granted, is a server of the provider's, whatever else it is.
+        for origin in ["https://vault.example", "https://typed.example", "https://other.example"] {
+            assert!(matches!(transport.client(origin, PUBLIC).await, Err(Failure::Untrusted(_))), "{origin}");
+        }
     }
 
     #[tokio::test]

@@ -85,6 +85,7 @@ impl Egress {
             None => (&credential::none::KIND, Parameters::new(), Vec::new()),
         };
         let transport = Transport::new(grant, options.dns.clone(), Arc::clone(&options.sources));
+        let transport = transport.logging_in_at((kind.logs_in_at)(&parameters));
         let transport = Arc::new(transport.at(options.rate));
         let tokens = options.tokens.as_ref().filter(|_| !grant.no_token_cache);
         check::check_kept(grant, tokens.is_some())?;

@@ -45,6 +45,11 @@ impl Tls {
         Ok(self.made.get_or_init(|| made).clone())
     }
 
+    /// The platform's trust, by a host that says of nobody that it is: for what is no server of the provider's.
+    pub(crate) fn trusting_the_platform() -> Result<ClientConfig, Error> {
+        Ok(http1(as_client(trusting_platform()?, None)?))
+    }
+
     #[cfg(test)]
     pub(crate) fn is_made(&self) -> bool {
         self.made.get().is_some()
