@@ -46,12 +46,13 @@ impl Issuer {
         let federated = self.post("exchange", EXCHANGE, "/v1/token", &fields, place, errand).await?;
         let Some(account) = &external.account else { return Ok(federated) };
         self.sends(&federated.text);
-        self.impersonated(account, &federated.text, place, errand).await
+        self.impersonated(account, external.lifetime, &federated.text, place, errand).await
     }
 
     async fn impersonated(
         &self,
         account: &str,
+        lifetime: u32,
         federated: &SecretString,
         place: &str,
         errand: &Errand<'_>,
@@ -61,7 +62,7 @@ impl Issuer {
         let value = bearer(federated).ok_or_else(|| oauth::protocol(asked))?;
         let headers =
             [(http::header::AUTHORIZATION, value), (CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-        let body = json!({ "scope": [SCOPE], "lifetime": "3600s" }).to_string();
+        let body = json!({ "scope": [SCOPE], "lifetime": format!("{lifetime}s") }).to_string();
         let question = Question {
             kind: asked.kind,
             what: asked.what,

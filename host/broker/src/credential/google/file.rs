@@ -11,6 +11,11 @@ const LONGEST: usize = 2048;
 /// Token endpoints that Google's own files name; the second one stands in old files, and both mean the first.
 const OWN: [&str; 2] = ["https://oauth2.googleapis.com/token", "https://accounts.google.com/o/oauth2/token"];
 
+/// How long a token in an account's name may live, in seconds, and how long it does where a file does not say
+/// (AIP-4117, `token_lifetime_seconds`; "IAM Service Account Credentials API, generateAccessToken", `lifetime`).
+const LIFETIMES: std::ops::RangeInclusive<u32> = 600..=43_200;
+const LIFETIME: u32 = 3600;
+
 /// Why a file is none, or none that is understood; no text of the file but the name of a field.
 pub(super) type Rule = String;
 
@@ -32,6 +37,8 @@ pub(super) struct External {
     pub(super) subject: Subject,
     /// The account in whose name it acts.
     pub(super) account: Option<String>,
+    /// How long a token in that account's name is asked for, in seconds.
+    pub(super) lifetime: u32,
 }
 
 /// Where the other issuer's token is.
@@ -71,9 +78,17 @@ struct Raw {
     subject_token_type: Option<String>,
     token_url: Option<String>,
     service_account_impersonation_url: Option<String>,
+    service_account_impersonation: RawImpersonation,
+    workforce_pool_user_project: Option<serde::de::IgnoredAny>,
     credential_source: Option<RawSource>,
     installed: Option<serde::de::IgnoredAny>,
     web: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawImpersonation {
+    token_lifetime_seconds: Option<serde_json::Number>,
 }
 
 #[derive(Default, Deserialize)]
@@ -156,6 +171,12 @@ fn service_account(raw: Raw) -> Result<File, Rule> {
 
 fn external(raw: Raw, is_typed: bool) -> Result<External, Rule> {
     const URL: &str = "https://sts.googleapis.com/v1/token";
+    // "//iam.googleapis.com/locations/LOCATION/workforcePools/POOL/providers/PROVIDER": people, whose exchange has other fields.
+    if raw.workforce_pool_user_project.is_some()
+        || raw.audience.as_deref().is_some_and(|audience| audience.contains("/workforcePools/"))
+    {
+        return Err(other("the login of a person of a workforce pool"));
+    }
     if !is_typed && raw.token_url.as_deref() != Some(URL) {
         return Err(
             "names another `token_url` than Google's, which only counts as a typed `login-endpoint=ORIGIN`".to_owned()
@@ -168,6 +189,14 @@ fn external(raw: Raw, is_typed: bool) -> Result<External, Rule> {
                 "names another `service_account_impersonation_url` than Google's own for one account".to_owned(),
             )?),
         };
+    let lifetime = match raw.service_account_impersonation.token_lifetime_seconds {
+        None => LIFETIME,
+        Some(seconds) => seconds
+            .as_u64()
+            .and_then(|seconds| u32::try_from(seconds).ok())
+            .filter(|seconds| LIFETIMES.contains(seconds))
+            .ok_or_else(|| "has a `token_lifetime_seconds` that is not from 600 to 43200".to_owned())?,
+    };
     let source = raw.credential_source.ok_or_else(|| missing("credential_source"))?;
     if source.executable.is_some() || source.environment_id.is_some() || source.certificate.is_some() {
         return Err("gets its token from a program, AWS or a certificate: only one from a file or a URL is understood"
@@ -184,6 +213,9 @@ fn external(raw: Raw, is_typed: bool) -> Result<External, Rule> {
         (Some(_), None) => {
             return Err("names the `file` of its token by a path that does not begin with `/`".to_owned());
         }
+        (None, Some(url)) if is_of_metadata(&url) => {
+            return Err("gets its token from the metadata server of an Azure VM, which no login of Google's asks here: let something there write it to a `file`".to_owned());
+        }
         (None, Some(url)) => {
             let headers = source.headers.into_iter().map(|(name, value)| (name, SecretString::from(value)));
             Place::Url { url: field(Some(url), "url")?, headers: headers.collect() }
@@ -195,7 +227,16 @@ fn external(raw: Raw, is_typed: bool) -> Result<External, Rule> {
         subject_token_type: field(raw.subject_token_type, "subject_token_type")?,
         subject: Subject { place, field: field_of_token },
         account,
+        lifetime,
     })
+}
+
+/// Whether a URL leads to a machine's own metadata server, whose address is link-local ("Azure Instance Metadata Service").
+fn is_of_metadata(url: &str) -> bool {
+    match url::Url::parse(url).ok().as_ref().and_then(url::Url::host) {
+        Some(url::Host::Ipv4(address)) => address.is_link_local(),
+        _ => false,
+    }
 }
 
 /// The account of an impersonation's URL, which is Google's own ("IAM Service Account Credentials API, generateAccessToken").

@@ -81,6 +81,19 @@ fn a_file_that_logs_nobody_in_is_told_by_what_it_is() {
         (&external(r#"{"environment_id":"aws1"}"#, ""), "from a program, AWS"),
         (&external(r#"{"file":"relative/canary"}"#, ""), "does not begin with `/`"),
         (&external("{}", ""), "without a `file` or a `url`"),
+        // What `gcloud iam workload-identity-pools create-cred-config --azure` writes.
+        (
+            &external(r#"{"url":"http://169.254.169.254/metadata/identity/oauth2/token?resource=canary"}"#, ""),
+            "metadata server of an Azure VM",
+        ),
+        (&external(r#"{"file":"/t"}"#, r#","workforce_pool_user_project":"canary""#), "workforce pool"),
+        (
+            &external(r#"{"file":"/t"}"#, "").replace(
+                "//iam.googleapis.com/x",
+                "//iam.googleapis.com/locations/global/workforcePools/canary/providers/y",
+            ),
+            "workforce pool",
+        ),
         (
             &external(r#"{"file":"/t"}"#, r#","service_account_impersonation_url":"https://evil.example/canary""#),
             "`service_account_impersonation_url`",
@@ -108,4 +121,20 @@ fn a_persons_login_and_a_workloads_are_read() {
     assert_eq!(found.account.as_deref(), Some("a@p.iam.gserviceaccount.com"));
     assert_eq!(found.subject.field.as_deref(), Some("access_token"));
     assert!(matches!(found.subject.place, Place::File(path) if path == "/t"));
+}
+
+#[test]
+fn how_long_a_token_in_an_accounts_name_lives_is_what_the_file_says() {
+    let lifetime = |seconds: &str| {
+        let more = format!(r#","service_account_impersonation":{{"token_lifetime_seconds":{seconds}}}"#);
+        match read(&external(r#"{"file":"/t"}"#, &more)) {
+            Ok(Read { file: File::External(found), .. }) => Ok(found.lifetime),
+            Ok(_) => panic!("no workload"),
+            Err(rule) => Err(rule),
+        }
+    };
+    assert_eq!((lifetime("600"), lifetime("43200"), lifetime("null")), (Ok(600), Ok(43_200), Ok(3600)));
+    for seconds in ["599", "43201", "0", "-1", "900.5", "4294968196", "1e300"] {
+        assert!(lifetime(seconds).unwrap_err().contains("600 to 43200"), "{seconds}");
+    }
 }
