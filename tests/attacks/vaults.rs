@@ -125,6 +125,11 @@ fn a_route_to_certificates_or_backups_is_not_installed_whoever_allows_it() {
         ("POST", "{origin}/secrets/restore"),
         ("POST", "{origin}/secrets/**"),
         ("POST", "{origin}/keys/*/*/release"),
+        ("POST", "{origin}/secrets/*/Backup"),
+        ("POST", "{origin}/secrets/*/BACKUP"),
+        ("POST", "{origin}/secrets/Restore"),
+        ("POST", "{origin}/keys/*/*/Release"),
+        ("GET", "{origin}/Certificates/*"),
     ] {
         let ask = Scene::ask(&[("read", method, url, "")]);
         let refused = World::new().install(&pack(&attacker(), &ask.manifest()));
@@ -135,6 +140,15 @@ fn a_route_to_certificates_or_backups_is_not_installed_whoever_allows_it() {
     azure.client(r#"client().set_secret("a", "x")"#);
     let blob = azure.client(r#"answer(len(client().backup_secret("a")))"#);
     assert!(blob.as_u64().unwrap() > 0);
+    // However it is spelled.
+    let form = format!(
+        "grant_type=client_credentials&client_id={CLIENT}&client_secret={}&scope=https://vault.azure.net/.default",
+        SECRET.replace('+', "%2B")
+    );
+    let token = azure.token(TENANT, &form).json()["access_token"].as_str().unwrap().to_owned();
+    let spelled =
+        azure.curl("POST", "secrets/a/BackUp?api-version=7.4").header("authorization", &format!("Bearer {token}"));
+    spelled.json("{}").send().has_status(200);
 }
 
 #[test]
@@ -163,6 +177,8 @@ fn what_the_plugin_of_azure_asks_for_lets_out_no_attack() {
         ("GET", "certificates/c?api-version=7.4"),
         ("POST", "secrets/app-db/backup?api-version=7.4"),
         ("POST", "secrets/restore?api-version=7.4"),
+        ("POST", "secrets/app-db/Backup?api-version=7.4"),
+        ("POST", "secrets/RESTORE?api-version=7.4"),
         ("DELETE", "deletedsecrets/deleted?api-version=7.4"),
         ("DELETE", "secrets/app-db?api-version=7.4"),
         ("POST", "deletedsecrets/deleted/recover?api-version=7.4"),

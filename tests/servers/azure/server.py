@@ -58,6 +58,8 @@ class Azure:
                     "challenge_authority": self.vault,
                     "permissions": self.vault,
                     "is_slow_to_delete": self.vault,
+                    "status_while_deleting": self.vault,
+                    "recovery_level": self.vault,
                     "page": self.vault,
                 }[name]
                 setattr(place, name, value)

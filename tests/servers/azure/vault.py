@@ -37,8 +37,12 @@ class Vault:
         self.resource = "https://vault.azure.net"
         # What the caller's role allows, in the words of an access policy; none is everything.
         self.permissions = None
-        # How many requests for a deleted secret are answered as the service does while it still deletes.
+        # How many requests for a deleted secret are answered as the service does while it still deletes: by 409, or by 404
+        # as for any secret that is not deleted.
         self.is_slow_to_delete = 0
+        self.status_while_deleting = 409
+        # What becomes of new secrets that are deleted ("DeletionRecoveryLevel").
+        self.recovery_level = "Recoverable+Purgeable"
         # The most items of one page, where it is smaller than what was asked for.
         self.page = 25
         self.clock = 0
@@ -69,6 +73,9 @@ class Vault:
             return status, {}, {"error": error}
 
     def route(self, method, parts, query, body):
+        # The words that are actions are known in any case.
+        if method == "POST" and parts[-1:] and parts[-1].lower() in ("backup", "restore", "recover"):
+            parts = [*parts[:-1], parts[-1].lower()]
         rooms = {"secrets": self.on_secrets, "deletedsecrets": self.on_deleted}
         if parts and parts[0] in rooms:
             return rooms[parts[0]](method, parts[1:], query, body)
@@ -136,6 +143,8 @@ class Vault:
             case "DELETE", [name]:
                 self.allow("purge")
                 self.still_there(name)
+                if not self.recovery_level.endswith("Purgeable"):
+                    raise Refused(403, "Forbidden", "Operation \"purge\" is not allowed because purge protection is enabled.")
                 del self.deleted[name]
                 return 204, {}, None
         raise Refused(405, "NotSupported", "The method is not supported here.")
@@ -145,6 +154,8 @@ class Vault:
             raise not_found(name)
         if self.is_slow_to_delete > 0:
             self.is_slow_to_delete -= 1
+            if self.status_while_deleting == 404:
+                raise not_found(name)
             raise Refused(409, "Conflict", f"Secret {name} is currently being deleted.", "ObjectIsBeingDeleted")
 
     @staticmethod
@@ -189,7 +200,7 @@ class Vault:
             "value": value,
             "tags": {},
             "contentType": None,
-            "attributes": {"enabled": True, "created": now, "updated": now, "recoveryLevel": "Recoverable+Purgeable", "recoverableDays": 90},
+            "attributes": {"enabled": True, "created": now, "updated": now, "recoveryLevel": self.recovery_level, "recoverableDays": 90},
         }
         self.change(version, given)
         self.secrets.setdefault(name, {})[version["version"]] = version

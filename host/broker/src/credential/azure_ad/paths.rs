@@ -16,12 +16,14 @@ const NOT_MOVED: &str = "never makes or restores a backup for a plugin, nor lets
 const SPELLED: &str = "needs routes of `POST` whose last segment is spelled out";
 
 /// Whether a `POST` to these segments takes an object out of the vault, or puts one in ("Backup Secret", "Restore Secret",
-/// "Release").
+/// "Release"). Nothing says that the service tells upper case from lower case there, so an attacker's `Backup` is one.
 fn moves(segments: &[&str]) -> bool {
-    match segments {
-        [_, "restore"] | [_, _, "backup"] => true,
-        [_, .., "release"] => segments.len() > 2,
-        _ => false,
+    let is_last = |word: &str| segments.last().is_some_and(|last| last.eq_ignore_ascii_case(word));
+    match segments.len() {
+        0 | 1 => false,
+        2 => is_last("restore"),
+        3 => is_last("backup") || is_last("release"),
+        _ => is_last("release"),
     }
 }
 
@@ -104,6 +106,10 @@ mod tests {
             ("POST", "/secrets/*"),
             ("POST", "/keys/*/*"),
             ("POST", "/keys/*/*/release"),
+            ("POST", "/secrets/Restore"),
+            ("POST", "/secrets/*/BACKUP"),
+            ("POST", "/keys/*/Release"),
+            ("POST", "/Secrets/*/recover"),
         ] {
             assert!(route(method, path).is_some(), "{method} {path}");
         }
@@ -124,6 +130,10 @@ mod tests {
             ("POST", "/secrets/restore"),
             ("POST", "/secrets/a/backup"),
             ("POST", "/keys/a/b/release"),
+            ("POST", "/keys/a/b/Release"),
+            ("POST", "/secrets/RESTORE"),
+            ("POST", "/secrets/a/Backup"),
+            ("GET", "/Certificates/a"),
         ] {
             assert!(request(method, path).is_some(), "{method} {path}");
         }
