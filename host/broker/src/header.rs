@@ -62,7 +62,8 @@ const OWN_PREFIXES: [&str; 12] = [
     "x-goog-",
     "x-ms-authorization",
     "x-forwarded-",
-    "x-http-method",
+    // `X-HTTP-Method`, `X-HTTP-Request` and whatever else some server takes for another method.
+    "x-http-",
     "x-method-override",
     "if-range",
     "x-envoy-",
@@ -174,6 +175,8 @@ mod tests {
             "x-http-method-override",
             "x-method-override",
             "x-http-method",
+            "x-http-request",
+            "x-http-verb",
             "connection",
             "transfer-encoding",
             "content-length",
