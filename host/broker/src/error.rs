@@ -9,7 +9,7 @@ use crate::certificate::CertificateFault;
 pub(crate) const SLOW: &str = "try again; if it stays, look for a firewall on the way, or at the server's own load";
 
 /// Why the broker can't do what the host asked of it. No text holds a secret, nor what a server answered.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The kind of credential is none of [`crate::kinds`].

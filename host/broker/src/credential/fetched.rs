@@ -120,6 +120,9 @@ struct State {
     last: Option<Arc<Edition>>,
     /// When a newer token was last asked for while this one lived.
     tried: Option<Instant>,
+    /// How many fetches failed, and why the last one did.
+    failures: u64,
+    failure: Option<Error>,
 }
 
 impl Fetched {
@@ -155,11 +158,13 @@ impl Fetched {
 
     /// After the edition of this number was refused: the one that another call got meanwhile, or one that is fetched now.
     pub(super) async fn newer_than(&self, used: u64, errand: &Errand<'_>) -> Result<Arc<Edition>, Error> {
+        let failures = self.way.state().failures;
         let flight = Arc::clone(&self.flight).lock_owned().await;
         let last = self.way.last();
         if let Some(newer) = last.as_ref().filter(|last| last.number != used) {
             return Ok(Arc::clone(newer));
         }
+        self.way.failed_since(failures)?;
         Ok(self.fly(flight, last.map(|last| last.text.clone()), errand).await?.0)
     }
 
@@ -192,11 +197,13 @@ impl Fetched {
             Some(last) if !last.lifetime.is_over() => return Ok(self.early(last, errand).await),
             _ => {}
         }
+        let failures = self.way.state().failures;
         let flight = Arc::clone(&self.flight).lock_owned().await;
         // Whoever flew before has left what it got.
         if let Some(last) = self.way.last().filter(|last| !last.lifetime.is_over()) {
             return Ok((last, true));
         }
+        self.way.failed_since(failures)?;
         match self.way.kept(None).await? {
             Some(kept) if !kept.lifetime.is_due() => Ok((self.way.put(kept), false)),
             Some(kept) => {
@@ -235,9 +242,12 @@ impl Fetched {
         }
         let (way, records) = (Arc::clone(&self.way), errand.records.cloned());
         let fetching = async move {
+            // Dropped the other way round: whoever gets the lock next finds what came of this fetch.
+            let _alone = (flight, turn);
+            let mut flying = Flying::new(&way);
             let own = Errand { deadline: Instant::now() + LONGEST, records: records.as_ref() };
             let outcome = way.fetch(&own).await;
-            drop((flight, turn));
+            flying.failure = outcome.as_ref().err().cloned();
             outcome
         };
         Ok((self.logins.finish(self.way.issuer.origin(), fetching).await?, true))
@@ -248,6 +258,29 @@ impl Fetched {
         match &self.way.tokens {
             Some(tokens) => tokens.turn().await,
             None => None,
+        }
+    }
+}
+
+/// A fetch that is under way. Its end leaves a failure to those who wait for it, since each of many would else fetch, and
+/// fail, in turn; one that is stopped took too long.
+struct Flying<'a> {
+    way: &'a Way,
+    failure: Option<Error>,
+}
+
+impl<'a> Flying<'a> {
+    fn new(way: &'a Way) -> Self {
+        Self { way, failure: Some(Error::Timeout { origin: way.issuer.origin().to_owned() }) }
+    }
+}
+
+impl Drop for Flying<'_> {
+    fn drop(&mut self) {
+        if let Some(failure) = self.failure.take() {
+            let mut state = self.way.state();
+            state.failures = state.failures.saturating_add(1);
+            state.failure = Some(failure);
         }
     }
 }
@@ -270,6 +303,15 @@ impl Way {
         edition
     }
 
+    /// What a fetch ended with that failed since the caller knew of this many.
+    fn failed_since(&self, failures: u64) -> Result<(), Error> {
+        let state = self.state();
+        match &state.failure {
+            Some(error) if state.failures != failures => Err(error.clone()),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether a newer token may be asked for early; from now on it is being.
     fn begins(&self) -> bool {
         let mut state = self.state();
@@ -282,16 +324,24 @@ impl Way {
     }
 
     async fn fetch(&self, errand: &Errand<'_>) -> Result<Arc<Edition>, Error> {
+        let mut before = self.issuer.means().await?;
         let token = match self.issuer.fetch(errand).await {
             // A secret that a deployment replaced lies in the same place, so one more look is worth a try.
             Err(error) if error.kind() == Kind::Unauthenticated && self.issuer.is_newer().await? => {
+                before = self.issuer.means().await?;
                 self.issuer.fetch(errand).await?
             }
             outcome => outcome?,
         };
         let means = self.issuer.means().await?;
-        let edition = Edition::new(token.text, Lifetime::begins(token.life), means.forms);
-        self.keep(&edition, means.prints);
+        // A secret that was replaced meanwhile did perhaps not buy this token, which must not be kept as what it bought; an
+        // answer may echo either.
+        let is_known = before.prints == means.prints;
+        let forms = means.forms.into_iter().chain(before.forms).collect();
+        let edition = Edition::new(token.text, Lifetime::begins(token.life), forms);
+        if is_known {
+            self.keep(&edition, means.prints);
+        }
         self.state().tried = None;
         Ok(self.put(edition))
     }

@@ -111,6 +111,24 @@ async fn many_calls_wait_for_one_fetch() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn calls_that_wait_for_a_fetch_that_fails_fail_with_it_and_a_later_call_tries_anew() {
+    let mint = mint(3600);
+    mint.takes.store(2, Ordering::SeqCst);
+    mint.is_down.store(true, Ordering::SeqCst);
+    let token = fetched(&mint, None);
+    let waiting = errand();
+    let (a, b, c) = tokio::join!(token.inject(&waiting), token.inject(&waiting), token.newer_than(0, &waiting));
+    assert!(matches!((a, b), (Err(Error::Timeout { .. }), Err(Error::Timeout { .. }))));
+    assert!(matches!(c, Err(Error::Timeout { .. })));
+    assert_eq!(asked(&mint), 1);
+    mint.is_down.store(false, Ordering::SeqCst);
+    assert_eq!(used(&token).await, "Bearer minted-2");
+    // An old failure is nobody's who comes after it, also where the token is refused.
+    let refused = token.current(&errand()).await.unwrap().0.number;
+    assert_eq!(token.newer_than(refused, &errand()).await.unwrap().text.expose_secret(), "minted-3");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_token_is_fetched_anew_at_two_thirds_of_its_life() {
     let mint = mint(3600);
     let token = fetched(&mint, None);
@@ -199,6 +217,22 @@ async fn a_token_is_kept_for_the_next_process_while_the_same_secret_stands_at_it
     assert_eq!(used(&fetched(&mint, Some(&shelf))).await, "Bearer minted-2");
     *mint.secret.lock().unwrap() = "another-secret";
     assert_eq!(used(&fetched(&mint, Some(&shelf))).await, "Bearer minted-3");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_is_not_kept_as_what_a_secret_bought_that_came_after_it() {
+    let (mint, shelf) = (mint(3600), Arc::default());
+    mint.takes.store(2, Ordering::SeqCst);
+    let token = fetched(&mint, Some(&shelf));
+    let replaced = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        *mint.secret.lock().unwrap() = "another-secret";
+    };
+    let (first, ()) = tokio::join!(used(&token), replaced);
+    assert_eq!(first, "Bearer minted-1");
+    // The next process logs in with the secret that is there, and what that bought is kept.
+    assert_eq!(used(&fetched(&mint, Some(&shelf))).await, "Bearer minted-2");
+    assert_eq!(used(&fetched(&mint, Some(&shelf))).await, "Bearer minted-2");
 }
 
 #[tokio::test(start_paused = true)]
