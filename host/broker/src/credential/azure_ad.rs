@@ -184,6 +184,9 @@ fn open(material: Material) -> Result<Arc<dyn Credential>, Error> {
     let Material { parameters, audience, sources, transport, tokens, logins } = material;
     let cloud = cloud(&parameters, &audience)?;
     let vault = audience.first().cloned().unwrap_or_default();
+    // `az login` and a machine's new identity change whom a token speaks for, and nothing here would tell that a kept one is
+    // another's; both keep their tokens themselves.
+    let tokens = tokens.filter(|_| !matches!(method(&parameters), "cli" | "managed-identity"));
     let login = Arc::new(Login::new(&parameters, &sources, transport, vault, cloud)?);
     let token = Fetched::new(KIND.name, Arc::clone(&login) as Arc<dyn Issuer>, tokens, logins);
     Ok(Arc::new(AzureAd { login, token }))
@@ -227,6 +230,11 @@ impl Credential for AzureAd {
                 _ => self.token.doubt(origin, answer),
             },
         }
+    }
+
+    /// Whoever is told to come later was not heard, so even a write may go out again ("Azure Key Vault throttling guidance").
+    fn is_throttled(&self, answer: &Answer) -> bool {
+        answer.status == 429
     }
 
     async fn identity(&self, errand: &Errand<'_>) -> Result<Option<String>, Error> {

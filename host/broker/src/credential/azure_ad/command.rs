@@ -5,12 +5,13 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::process::Output;
+use std::process::{Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use azure_core::credentials::{AccessToken, TokenCredential as _};
-use azure_identity::{AzureCliCredential, AzureCliCredentialOptions, Executor, new_executor};
+use azure_identity::{AzureCliCredential, AzureCliCredentialOptions, Executor};
+use tokio::process::Command;
 
 use crate::Error;
 
@@ -21,16 +22,16 @@ pub(super) const SHOWN: &str = "az account get-access-token";
 const NOT_FOUND: i32 = 127;
 
 /// Runs commands and remembers how the last one ended: its own words may hold anything, and are never shown.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Watched {
-    inner: Arc<dyn Executor>,
     ended: Mutex<Option<i32>>,
 }
 
 #[async_trait]
 impl Executor for Watched {
     async fn run(&self, program: &OsStr, arguments: &[&OsStr]) -> io::Result<Output> {
-        let output = self.inner.run(program, arguments).await?;
+        // The library's own executor leaves a command running that nobody waits for any more.
+        let output = Command::new(program).args(arguments).stdin(Stdio::null()).kill_on_drop(true).output().await?;
         *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = output.status.code();
         Ok(output)
     }
@@ -38,7 +39,7 @@ impl Executor for Watched {
 
 /// A token for this scope, of this tenant or of the login's own.
 pub(super) async fn token(scope: &str, tenant_id: Option<String>) -> Result<AccessToken, Error> {
-    let watched = Arc::new(Watched { inner: new_executor(), ended: Mutex::default() });
+    let watched = Arc::new(Watched::default());
     let executor = Some(Arc::clone(&watched) as Arc<dyn Executor>);
     let unreadable = |why: String| Error::SourceUnreadable { place: SHOWN.to_owned(), why };
     let options = AzureCliCredentialOptions { tenant_id, executor, ..Default::default() };
@@ -52,4 +53,42 @@ pub(super) async fn token(scope: &str, tenant_id: Option<String>) -> Result<Acce
             None => "it did not end by itself".to_owned(),
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Whether there is a `sleep` with this argument.
+    fn sleeps(argument: &str) -> bool {
+        let expected = format!("sleep\0{argument}\0");
+        let line = |process: std::fs::DirEntry| std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+        std::fs::read_dir("/proc").into_iter().flatten().flatten().any(|process| line(process) == expected.as_bytes())
+    }
+
+    async fn until(is_so: impl Fn() -> bool) {
+        for _ in 0..1000 {
+            if is_so() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("it did not come to that");
+    }
+
+    #[tokio::test]
+    async fn a_command_that_nobody_waits_for_any_more_is_ended() {
+        let argument = format!("600.{}", std::process::id());
+        let line = format!("exec sleep {argument}");
+        let (watched, arguments) = (Watched::default(), [OsStr::new("-c"), OsStr::new(&line)]);
+        let mut run = watched.run(OsStr::new("/bin/sh"), &arguments);
+        tokio::select! {
+            _ = &mut run => panic!("it ended by itself"),
+            () = until(|| sleeps(&argument)) => {}
+        }
+        drop(run);
+        until(|| !sleeps(&argument)).await;
+    }
 }

@@ -32,6 +32,8 @@ use crate::{Error, Source, Sources};
 pub(super) const METADATA: &str = "http://169.254.169.254";
 /// The request that every vault answers with its challenge where it has no token; it changes nothing ("Get Secrets").
 const CHALLENGED: &str = "/secrets?api-version=7.4&maxresults=1";
+/// What the texts of errors call it.
+const QUESTION: &str = "question for its tenant";
 /// The longest file of a key and a certificate, in bytes.
 const LONGEST_PEM: usize = 64 * 1024;
 
@@ -173,7 +175,7 @@ impl Login {
         }
         let question = Question {
             kind: KIND.name,
-            what: "question for its tenant",
+            what: QUESTION,
             method: Method::GET,
             origin: &self.vault,
             target: CHALLENGED,
@@ -184,8 +186,12 @@ impl Login {
         };
         let answer = question.ask(&self.transport, errand).await?;
         let refuse = |fault: challenge::Fault| self.challenge_error(fault);
-        if answer.status != 401 {
-            return Err(refuse(challenge::Fault::None));
+        match answer.status {
+            401 => {}
+            status @ (429 | 500..=599) => {
+                return Err(Error::Unavailable { kind: KIND.name, origin: self.vault.clone(), what: QUESTION, status });
+            }
+            _ => return Err(Error::Protocol { kind: KIND.name, origin: self.vault.clone(), what: QUESTION }),
         }
         let tenant = challenge::tenant(&answer.headers, self.expected()).map_err(refuse)?;
         *self.challenged.lock().unwrap_or_else(PoisonError::into_inner) = Some(tenant.clone());

@@ -7,7 +7,7 @@ use crate::Error;
 use crate::error::GrantFault;
 
 /// What each number means.
-const CODES: [(u32, GrantFault); 18] = [
+const CODES: [(u32, GrantFault); 22] = [
     (7_000_215, GrantFault::Secret),       // invalid client secret
     (7_000_216, GrantFault::Secret),       // a secret or an assertion is needed
     (7_000_218, GrantFault::Secret),       // the same
@@ -16,6 +16,7 @@ const CODES: [(u32, GrantFault); 18] = [
     (900_023, GrantFault::Tenant),         // what can't be the name of a tenant
     (90_013, GrantFault::Request),         // a parameter that can't be
     (700_016, GrantFault::Unknown),        // no such application in the tenant
+    (7_000_229, GrantFault::Unknown),      // the application has no service principal in the tenant
     (7_000_112, GrantFault::Unauthorized), // the application is disabled
     (700_027, GrantFault::Assertion),      // the certificate is not registered, or did not sign this
     (50_027, GrantFault::Assertion),       // no such token
@@ -24,6 +25,9 @@ const CODES: [(u32, GrantFault); 18] = [
     (70_021, GrantFault::Federation),      // no federated identity fits
     (700_213, GrantFault::Federation),     // the same, for its subject
     (700_211, GrantFault::Federation),     // the same, for its issuer
+    (700_212, GrantFault::Federation),     // the same, for its audience
+    (7_002_137, GrantFault::Federation),   // the same, for what it says of where it runs
+    (7_002_138, GrantFault::Federation),   // the same
     (70_025, GrantFault::Federation),      // the application has none
     (500_011, GrantFault::Target),         // the tenant does not know the resource
 ];

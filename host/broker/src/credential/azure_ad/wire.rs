@@ -99,7 +99,7 @@ impl Wire {
         if self.is_of_metadata && library != self.origin {
             // The library was told of another endpoint by the environment, which is not a person's word.
             return Err(KIND.error(
-                "finds in its environment that this machine gets its identity elsewhere: type that as `login-endpoint=ORIGIN`",
+                "finds in its environment that this machine gets its identity elsewhere: type that as `login-endpoint=ORIGIN`, unless its address is link-local, which is not asked",
             ));
         }
         let mut headers = HeaderMap::new();
