@@ -115,6 +115,12 @@ impl Bundle {
         })
     }
 
+    /// Whether its vault lets it be purged ("DeletionRecoveryLevel"); a vault that does not say so is not taken at its word.
+    pub(crate) fn is_purgeable(&self) -> bool {
+        let level = self.attributes.recovery_level.as_deref().unwrap_or_default();
+        level == "Purgeable" || level.ends_with("+Purgeable")
+    }
+
     /// The tags, in the words of the contract.
     pub(crate) fn tags(&self) -> Attributes {
         self.tags.iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect()

@@ -2,7 +2,7 @@
 //!
 //! The service goes on with each of them after it has answered, for some seconds.
 
-use forge_sdk::Error;
+use forge_sdk::{Error, ErrorKind};
 
 use crate::call::{DELETING, NOT_FOUND, ask, is, request};
 use crate::{history, name};
@@ -27,39 +27,60 @@ pub(crate) fn delete(path: &str) -> Result<bool, Error> {
 ///
 /// # Errors
 ///
-/// `not-found` where there is no such secret any more, `wrong-state` for one that is not deleted, and what the service said.
+/// `not-found` where there is none now, `wrong-state` for one that is there, and what the service said.
 pub(crate) fn recover(path: &str) -> Result<(), Error> {
     let name = name::secret(path)?;
     if send("POST", &format!("deletedsecrets/{name}/recover"))? {
         return Ok(());
     }
     Err(match history::current(name)? {
-        Some(_) => Error::wrong_state("the secret is not deleted"),
-        None => Error::not_found("there is no such secret, not even a deleted one"),
+        Some(_) => Error::wrong_state("the secret is there, and has not to be recovered"),
+        None => none(),
     })
 }
+
+/// That there is none, which is no proof of anything: a secret that is being deleted is found neither here nor there.
+fn none() -> Error {
+    Error::not_found(NONE)
+}
+
+const NONE: &str = "there is none now, deleted or not; if it was deleted moments ago, try again in some seconds";
 
 /// Removes the secret with all its versions for good, deleted already or not; `true` where there was anything.
 ///
 /// # Errors
 ///
-/// `invalid-request` for a path that can't be, `wrong-state` where the service has yet to finish the deletion before it, and
-/// what the service said, such as that the vault is protected from this.
+/// `not-found` where there is none now, `invalid-request` for a path that can't be, `access-denied` for a secret that is there
+/// in a vault that is protected from this (it stays as it is), `wrong-state` where the secret is deleted now and no more came of
+/// it, and what the service said.
 pub(crate) fn purge(path: &str) -> Result<bool, Error> {
     let name = name::secret(path)?;
     let deleted = format!("deletedsecrets/{name}");
     if send("DELETE", &deleted)? {
         return Ok(true);
     }
+    // The deletion before a purge that is never allowed would take down what is in use, and nothing else.
+    let Some(living) = history::any(name)? else { return Err(none()) };
+    if !living.is_purgeable() {
+        return Err(Error::new(
+            ErrorKind::AccessDenied,
+            "the vault is protected from purges, and the secret is not deleted",
+        ));
+    }
     if !delete(path)? {
-        return Ok(false);
+        return Err(none());
     }
     // Nobody may wait here, so a deletion that takes the service longer is told, and the next purge goes on from it.
     match send("DELETE", &deleted) {
         Ok(true) => Ok(true),
-        Err(error) if !is(&error, DELETING) => Err(error),
+        Err(error) if !is(&error, DELETING) => {
+            // The kind's hint is what everybody sees, so it has to be the one that speaks of deleted secrets.
+            let words = format!("the secret is deleted now, and `recover` brings it back: {}", error.message());
+            let told = Error::wrong_state(words);
+            Err(error.status().into_iter().fold(told, Error::with_status))
+        }
         _ => Err(Error::wrong_state(
-            "the secret is deleted, and the service is not done yet: purge it again in some seconds",
+            "the secret is deleted now, and the service is not done yet: purge it again in some seconds",
         )),
     }
 }
@@ -73,7 +94,16 @@ mod tests {
     use crate::call::tests::{MISSING, answering, places};
 
     const STILL: &str = r#"{"error":{"code":"Conflict","innererror":{"code":"ObjectIsBeingDeleted"}}}"#;
+    const NOWHERE: (&str, &str, u16, &str) = ("DELETE", "deletedsecrets/a", 404, MISSING);
+    const DELETES: (&str, &str, u16, &str) = ("DELETE", "secrets/a", 200, "{}");
+    const LIVING: &str =
+        r#"{"value":[{"id":"https://v.example/secrets/a/12","attributes":{"recoveryLevel":"Recoverable+Purgeable"}}]}"#;
+    const FIRST: (&str, &str) = ("GET", "secrets/a/versions?&maxresults=1");
     const VERSIONS: (&str, &str) = ("GET", "secrets/a/versions?&maxresults=25");
+
+    fn living() -> (&'static str, &'static str, u16, &'static str) {
+        (FIRST.0, FIRST.1, 200, LIVING)
+    }
 
     #[test]
     fn what_is_not_there_is_not_deleted() {
@@ -93,7 +123,8 @@ mod tests {
         let there = r#"{"value":[{"id":"https://v.example/secrets/a/12"}]}"#;
         for (listed, kind) in [(there, ErrorKind::WrongState), (r#"{"value":[]}"#, ErrorKind::NotFound)] {
             answering(&[none, (VERSIONS.0, VERSIONS.1, 200, listed)]);
-            assert_eq!(recover("a").unwrap_err().kind(), kind);
+            let error = recover("a").unwrap_err();
+            assert_eq!((error.kind(), error.message() == NONE), (kind, kind == ErrorKind::NotFound));
         }
     }
 
@@ -106,18 +137,48 @@ mod tests {
 
     #[test]
     fn a_purge_of_a_secret_deletes_it_first_and_tells_when_that_takes_longer() {
-        let none = ("DELETE", "deletedsecrets/a", 404, MISSING);
-        let deleted = ("DELETE", "secrets/a", 200, "{}");
-        answering(&[none, deleted, ("DELETE", "deletedsecrets/a", 204, "")]);
+        answering(&[NOWHERE, living(), DELETES, ("DELETE", "deletedsecrets/a", 204, "")]);
         assert!(purge("a").unwrap());
-        for still in [("DELETE", "deletedsecrets/a", 409, STILL), none] {
-            answering(&[none, deleted, still]);
+        for still in [("DELETE", "deletedsecrets/a", 409, STILL), NOWHERE] {
+            answering(&[NOWHERE, living(), DELETES, still]);
             let error = purge("a").unwrap_err();
             assert_eq!(error.kind(), ErrorKind::WrongState);
             assert!(error.message().contains("purge it again"), "{}", error.message());
         }
-        answering(&[none, ("DELETE", "secrets/a", 404, MISSING)]);
-        assert!(!purge("a").unwrap());
+    }
+
+    #[test]
+    fn a_secret_that_is_found_nowhere_is_not_said_to_be_gone() {
+        let unlisted = (FIRST.0, FIRST.1, 200, r#"{"value":[]}"#);
+        for answers in [vec![NOWHERE, unlisted], vec![NOWHERE, living(), ("DELETE", "secrets/a", 404, MISSING)]] {
+            answering(&answers);
+            let error = purge("a").unwrap_err();
+            assert_eq!((error.kind(), error.message()), (ErrorKind::NotFound, NONE));
+        }
+    }
+
+    #[test]
+    fn what_stops_a_purge_after_its_deletion_says_that_the_secret_is_deleted() {
+        for (status, body) in
+            [(403, r#"{"error":{"code":"Forbidden"}}"#), (429, r#"{"error":{"code":"Throttled"}}"#), (503, "")]
+        {
+            answering(&[NOWHERE, living(), DELETES, ("DELETE", "deletedsecrets/a", status, body)]);
+            let error = purge("a").unwrap_err();
+            assert_eq!((error.kind(), error.status()), (ErrorKind::WrongState, Some(status)));
+            assert!(error.message().starts_with("the secret is deleted now, and `recover`"), "{}", error.message());
+        }
+    }
+
+    #[test]
+    fn a_secret_in_use_is_not_deleted_where_its_vault_is_protected_from_purges() {
+        for level in
+            [r#""Recoverable""#, r#""Recoverable+ProtectedSubscription""#, r#""CustomizedRecoverable""#, "null"]
+        {
+            let listed = LIVING.replace(r#""Recoverable+Purgeable""#, level);
+            answering(&[NOWHERE, (FIRST.0, FIRST.1, 200, &listed)]);
+            assert_eq!(purge("a").unwrap_err().kind(), ErrorKind::AccessDenied, "{level}");
+            assert_eq!(places(), ["DELETE /deletedsecrets/a", "GET /secrets/a/versions&maxresults=1"]);
+        }
     }
 
     #[test]
