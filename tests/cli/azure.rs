@@ -208,7 +208,7 @@ fn a_deleted_secret_that_the_service_does_not_know_yet_is_not_said_to_be_gone() 
     set(&world, "store://kv/a", "x").succeeds();
     // Found neither here nor there: by the first purge after its own deletion, and by each after it.
     azure.set(&json!({ "is_slow_to_delete": 3, "status_while_deleting": 404 }));
-    let command = |verb: &str| world.forge(["-v", "secret", verb, "store://kv/a"].into_iter().chain(["--yes"]));
+    let command = |verb: &str| world.forge(["-v", "secret", verb, "store://kv/a", "--yes"]);
     command("delete").succeeds();
     command("purge").exits(3).stderr_has("moments ago").never_shows("nothing left");
     let recover = || world.forge(["-v", "secret", "recover", "store://kv/a"]);
