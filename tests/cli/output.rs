@@ -39,7 +39,7 @@ fn json_is_one_object_with_a_schema_version() {
     let plugins = world.forge(["--json", "plugin", "list"]).json();
     let names: Vec<&str> =
         plugins["plugins"].as_array().unwrap().iter().map(|plugin| plugin["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["aws", "env", "file", "gcp", "textfile", "vault"]);
+    assert_eq!(names, ["aws", "azure", "env", "file", "gcp", "textfile", "vault"]);
     world.forge(["--json", "provider", "list"]).json();
     let info = world.forge(["--json", "plugin", "info", "vault"]).json();
     assert_eq!(info["built_in"], true);

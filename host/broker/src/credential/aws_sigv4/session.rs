@@ -90,7 +90,6 @@ impl Session {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use secrecy::ExposeSecret as _;
 

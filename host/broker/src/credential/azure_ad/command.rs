@@ -56,6 +56,7 @@ pub(super) async fn token(scope: &str, tenant_id: Option<String>) -> Result<Acce
 }
 
 #[cfg(test)]
+#[expect(clippy::panic, reason = "a test fails by panicking")]
 mod tests {
     use std::time::Duration;
 

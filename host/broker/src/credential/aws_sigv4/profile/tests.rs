@@ -106,7 +106,7 @@ fn the_other_ways_to_a_key_are_told_apart() {
         matches!(of("credential_process = /bin/x y\n").unwrap().base, Base::Process(command) if command == "/bin/x y")
     );
     let web = of(&format!("{ROLE}web_identity_token_file = /run/token\n")).unwrap();
-    assert!(matches!(web.base, Base::WebIdentity { token, .. } if token == PathBuf::from("/run/token")));
+    assert!(matches!(web.base, Base::WebIdentity { token, .. } if token.as_os_str() == "/run/token"));
     let sso = |session: &str, cached_as: &str| {
         let text = format!("{session}sso_account_id = 111122223333\nsso_role_name = r\n");
         matches!(of(&text).unwrap().base, Base::Sso(sso) if sso.cached_as == cached_as && sso.region == "eu-west-1")
