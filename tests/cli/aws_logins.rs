@@ -53,9 +53,17 @@ fn a_role_is_assumed_once_for_many_commands_and_the_identity_says_so() {
         .stdout_has(&format!("assumed-role/reader/ci (account: {ACCOUNT})"));
     set(&world, "store://aws/app/db", "hunter2").succeeds();
     get(&world, "store://aws/app/db").succeeds().stdout_is("hunter2");
-    let audit = world.audit();
-    let logins = audit.iter().filter(|record| record.to_string().contains(r#""route":"/","status":200"#)).count();
-    assert!(logins > 0, "{audit:?}");
+    // Each command asks its one question and no other: the session is kept, and so is what the first login cost.
+    let asked = || moto.log().matches("POST / ").count();
+    for _ in 0..2 {
+        let before = asked();
+        get(&world, "store://aws/app/db").succeeds();
+        assert_eq!(asked() - before, 1);
+    }
+    // Without keeping it the same command assumes the role once more.
+    let before = asked();
+    world.forge(["--no-token-cache", "secret", "get", "store://aws/app/db"]).succeeds();
+    assert_eq!(asked() - before, 2);
 }
 
 #[test]
