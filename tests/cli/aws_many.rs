@@ -43,17 +43,27 @@ fn read(world: &World, paths: &[String]) -> Vec<Value> {
 
 #[test]
 fn a_thousand_secrets_are_read_in_fifty_requests() {
-    let moto = Moto::start(&["secretsmanager:*", "sts:*"]);
+    let moto = Moto::filled(&["secretsmanager:*", "sts:*"], 1_000);
     let world = added(&moto, []);
-    make(&moto, 1_000);
     let before = (asked(&moto), recorded(&world, "get"));
-    let paths: Vec<String> = (0..1_000).map(|number| format!("many/{number:04}")).collect();
+    let paths: Vec<String> = (0..1_000).map(|number| format!("many/{number:05}")).collect();
     for (number, answer) in read(&world, &paths).into_iter().enumerate() {
         assert_eq!(answer.unwrap().unwrap(), format!("value {number}").as_bytes());
     }
     assert_eq!(asked(&moto) - before.0, 50);
     let (requests, operations) = recorded(&world, "get");
     assert_eq!((requests - before.1.0, operations - before.1.1), (50, 1_000), "each read is on record");
+}
+
+#[test]
+fn ten_thousand_names_are_listed_in_a_hundred_requests() {
+    let moto = Moto::filled(&["secretsmanager:*", "sts:*"], 10_000);
+    let world = added(&moto, []);
+    let before = asked(&moto);
+    let listed = world.forge(["secret", "list", "store://aws"]).succeeds().text();
+    let expected: Vec<String> = (0..10_000).map(|number| format!("many/{number:05}")).collect();
+    assert_eq!(listed.lines().collect::<Vec<_>>(), expected);
+    assert_eq!(asked(&moto) - before, 100);
 }
 
 #[test]

@@ -53,6 +53,18 @@ for n in range(600):
 }
 
 #[test]
+fn ten_thousand_names_are_listed_page_by_page() {
+    let (world, server) = added(&[]);
+    server.front(&json!({ "fill": 10_000 }));
+    server.requests();
+    let listed = world.forge(["secret", "list", "store://gcp"]).succeeds().text();
+    let expected: Vec<String> = (0..10_000).map(|number| format!("many-{number:05}")).collect();
+    assert_eq!(listed.lines().collect::<Vec<_>>(), expected);
+    let pages = server.requests().iter().filter(|request| *request == "GET /v1/projects/my-project/secrets").count();
+    assert_eq!(pages, 40);
+}
+
+#[test]
 fn what_forge_writes_googles_own_client_reads_and_the_other_way_round() {
     let (world, server) = added(&[]);
     let set = |value: &str| {

@@ -7,6 +7,7 @@ mod aws_errors;
 mod aws_logins;
 mod aws_many;
 mod aws_parameters;
+mod aws_signatures;
 mod azure;
 mod azure_client;
 mod azure_errors;

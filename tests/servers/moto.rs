@@ -15,6 +15,22 @@ pub const REGION: &str = "eu-central-1";
 /// The account that moto plays.
 pub const ACCOUNT: &str = "123456789012";
 
+/// Starts the server, with so many secrets in it: to make thousands by requests takes longer than to read them.
+const START_SCRIPT: &str = r#"
+import sys
+from moto.secretsmanager.models import secretsmanager_backends
+from moto.server import main
+account, region, count = sys.argv[1:4]
+backend = secretsmanager_backends[account][region]
+# Its own store looks at every secret for each name; a plain one is filled in no time.
+store, backend.secrets = backend.secrets, {}
+for number in range(int(count)):
+    backend._add_secret(f"many/{number:05}", secret_string=f"value {number}")
+dict.update(store, backend.secrets)
+backend.secrets = store
+main(sys.argv[4:])
+"#;
+
 /// What each script of [`Moto::boto3`] begins with: clients with the server's key, and a way to answer.
 const PRELUDE: &str = r#"
 import boto3, json, sys
@@ -41,11 +57,16 @@ pub struct Moto {
 impl Moto {
     /// A server whose user `forge` may do these actions on everything.
     pub fn start(actions: &[&str]) -> Self {
+        Self::filled(actions, 0)
+    }
+
+    /// The same with the secrets `many/00000` and so on in it, so many, of the values `value 0` and so on.
+    pub fn filled(actions: &[&str], count: usize) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let port = free_port();
         let log = std::fs::File::create(directory.path().join("log")).unwrap();
         let mut command = python();
-        command.args(["-c", "import sys; from moto.server import main; main(sys.argv[1:])"]);
+        command.args(["-c", START_SCRIPT, ACCOUNT, REGION, &count.to_string()]);
         command.args(["-H", "127.0.0.1", "-p", &port.to_string()]).env_clear().env("HOME", directory.path());
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let child = command.spawn().unwrap();
@@ -122,7 +143,11 @@ impl Drop for Moto {
 }
 
 /// The interpreter that the servers and their clients are installed for.
-pub(super) fn python() -> Command {
+///
+/// # Panics
+///
+/// They are not installed.
+pub fn python() -> Command {
     let python = crate::world::root().join("target/servers/bin/python");
     assert!(python.exists(), "`{}` is not there: run `make setup` first", python.display());
     Command::new(python)
