@@ -24,18 +24,20 @@ pub fn found(wasm: &Path) -> Found {
     Found { component: forge_sandbox::inspect(&bytes).unwrap(), bytes: bytes.into(), is_builtin: true }
 }
 
-/// The variables of a world, where its credentials are.
+/// The variables of a world and files, where its credentials are.
 struct Variables(Vec<(String, String)>);
 
 #[async_trait]
 impl Sources for Variables {
     async fn read(&self, source: &Source) -> Result<SecretString, Error> {
-        let Source::Environment(wanted) = source else {
-            return Err(Error::SourceAbsent { place: source.to_string() });
+        let found = match source {
+            Source::Environment(wanted) => {
+                self.0.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone())
+            }
+            Source::File(path) => std::fs::read_to_string(path).ok(),
+            _ => None,
         };
-        let found = self.0.iter().find(|(name, _)| name == wanted);
-        let absent = || Error::SourceAbsent { place: source.to_string() };
-        found.map(|(_, value)| SecretString::from(value.as_str())).ok_or_else(absent)
+        found.map(SecretString::from).ok_or_else(|| Error::SourceAbsent { place: source.to_string() })
     }
 }
 

@@ -41,7 +41,7 @@ tokens = {}
 annotations = {}
 etags = {}
 # What the tests ask of the front: `forget_after` so many requests all tokens, `life` is how long new ones live, `tamper`
-# with what is read or written, `fill` puts so many secrets there, `throttle` so many requests without looking at them, `race` lets somebody else make each
+# with what is read or written, `fill` puts so many secrets of one version there, `throttle` so many requests without looking at them, `race` lets somebody else make each
 # secret, without tags, just before it is made.
 state = {"life": 3599, "issued": 0, "requests": [], "tamper": "", "audience": "", "forget_after": 0, "throttle": 0, "race": False}
 
@@ -135,6 +135,8 @@ def front():
     for number in range(change.pop("fill", 0)):
         body = json.dumps({"replication": {"automatic": {}}}).encode()
         drongo_says("POST", "/v1/projects/my-project/secrets", f"secretId=many-{number:05}", body)
+        body = json.dumps({"payload": {"data": base64.b64encode(b"value %d" % number).decode()}}).encode()
+        drongo_says("POST", f"/v1/projects/my-project/secrets/many-{number:05}:addVersion", body=body)
     state.update(change)
     told = dict(state, tokens=len(tokens))
     state["requests"] = []
