@@ -1,5 +1,6 @@
 //! Secrets, their versions and what is said about them, as plugins see them.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// Milliseconds since the Unix epoch, UTC.
@@ -171,18 +172,20 @@ pub struct PutOptions {
     pub expires_at: Option<Timestamp>,
     /// Compare-and-set: write only if this is the current version; `Some("")` means there is none yet.
     pub expected_version: Option<String>,
-    /// Options that later hosts may send; refuse by name what you don't know.
+    /// What only this backend keeps, by the names of the plugin's guide; refuse by name what you don't know.
     pub attributes: Attributes,
 }
 
 impl PutOptions {
     /// Refuses by name every option that the backend can't express, so that none is lost silently.
     ///
-    /// `known` lists what the plugin does honour: `content-type`, `tags`, `expires-at`, `expected-version`.
+    /// `known` lists what the plugin does honour: `content-type`, `tags`, `expires-at`, `expected-version`, and the names of
+    /// attributes of its own.
     ///
     /// # Errors
     ///
-    /// `unsupported`, naming the first option that was given and is not in `known`.
+    /// `unsupported`, naming the first option that was given and is not in `known`, and `invalid-request` for an attribute
+    /// that was given twice.
     pub fn only(&self, known: &[&str]) -> Result<(), crate::Error> {
         let given = [
             ("content-type", self.content_type.is_some()),
@@ -195,7 +198,23 @@ impl PutOptions {
                 return Err(crate::Error::unsupported(format!("a write with `{name}` can't be expressed here")));
             }
         }
-        no_attributes(&self.attributes)
+        let mut names = BTreeSet::new();
+        for (name, _) in &self.attributes {
+            // What has a field of its own is no attribute.
+            if given.iter().any(|(word, _)| word == name) || !known.contains(&name.as_str()) {
+                return Err(unknown(name));
+            }
+            if !names.insert(name) {
+                return Err(crate::Error::invalid_request(format!("`{name}` is given twice")));
+            }
+        }
+        Ok(())
+    }
+
+    /// An attribute of the plugin's own, which [`PutOptions::only`] let pass.
+    #[must_use]
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -205,10 +224,11 @@ impl PutOptions {
 ///
 /// `unsupported`, where there is any.
 pub fn no_attributes(attributes: &Attributes) -> Result<(), crate::Error> {
-    match attributes.first() {
-        None => Ok(()),
-        Some((name, _)) => Err(crate::Error::unsupported(format!("the option `{name}` isn't known here"))),
-    }
+    attributes.first().map_or(Ok(()), |(name, _)| Err(unknown(name)))
+}
+
+fn unknown(name: &str) -> crate::Error {
+    crate::Error::unsupported(format!("the option `{name}` isn't known here"))
 }
 
 /// A wrapping key, without its material.
@@ -253,5 +273,13 @@ mod tests {
     fn an_unknown_attribute_is_refused_by_its_name() {
         let options = PutOptions { attributes: vec![("replicate".into(), "yes".into())], ..PutOptions::default() };
         assert!(options.only(&[]).unwrap_err().message().contains("`replicate`"));
+        assert!(options.only(&["tags", "replicate"]).is_ok());
+        assert_eq!((options.attribute("replicate"), options.attribute("other")), (Some("yes"), None));
+        // Neither a second one, of which one would be lost, nor one that is said by a field.
+        let pair = |name: &str| (name.to_owned(), "yes".to_owned());
+        let options = PutOptions { attributes: vec![pair("replicate"), pair("replicate")], ..PutOptions::default() };
+        assert_eq!(options.only(&["replicate"]).unwrap_err().kind(), ErrorKind::InvalidRequest);
+        let options = PutOptions { attributes: vec![pair("tags")], ..PutOptions::default() };
+        assert_eq!(options.only(&["tags"]).unwrap_err().kind(), ErrorKind::Unsupported);
     }
 }

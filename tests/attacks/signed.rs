@@ -278,12 +278,14 @@ fn what_the_plugin_of_aws_asks_for_lets_out_no_attack() {
     let run = run.and(["--credential", &scene.credential(""), "--credential-audience", origin]);
     run.run().succeeds();
     scene.reads("honest").succeeds().stdout_has("canary of app/db");
+    scene.world.command(["secret", "set", "store://evil/signed/described"]).input("x").run().succeeds();
     let before = scene.moto.log().matches("POST / ").count();
     for (way, words) in [
         ("other-secret", "`SecretId`"),
         ("aimed", "`SecretId`"),
         ("other-action", "removing"),
         ("foreign-key", "`KmsKeyId`"),
+        ("rekeyed", "`KmsKeyId`"),
         ("replica", "`AddReplicaRegions"),
         ("policy", "`x-amz-target`"),
         ("mint", "content-type"),

@@ -119,7 +119,8 @@ fn azure() {
     let credential = format!("azure-ad,resource=https://vault.azure.net,login-endpoint={origin}");
     add.and(["--credential", &credential]).run().exits(0);
     let form = format!(
-        "grant_type=client_credentials&client_id={CLIENT}&client_secret={SECRET}&scope=https%3A%2F%2Fvault.azure.net%2F.default"
+        "grant_type=client_credentials&client_id={CLIENT}&client_secret={}&scope=https%3A%2F%2Fvault.azure.net%2F.default",
+        SECRET.replace('+', "%2B")
     );
     let token = azure.token(TENANT, &form).has_status(200).json()["access_token"].as_str().unwrap().to_owned();
     let paths: Vec<String> = (0..MANY).map(|number| format!("many-{number:05}")).collect();

@@ -1,6 +1,7 @@
 //! The command line as people and scripts use it, against the embedded store, the real OpenBao and broken servers.
 
 mod abilities;
+mod attributes;
 mod audit;
 mod aws;
 mod aws_errors;

@@ -105,14 +105,18 @@ pub(crate) fn over(write: &Write<'_>, expected: &str) -> Result<SecretVersion, E
 
 /// Writes a version beside the current one and makes it the current one, if that still is.
 ///
-/// Tags belong to the whole secret, so who loses adds none.
+/// Tags and a description belong to the whole secret, so who loses changes none.
 fn beside(write: &Write<'_>, current: Option<&str>) -> Result<SecretVersion, Error> {
     let written = write.put(Some(WAITING))?;
-    let untagged = |error: Error| {
-        let words = format!("{}; version `{}` is written and current, without its tags", error.message(), written.id);
+    let unlabelled = |error: Error| {
+        let words = format!(
+            "{}; version `{}` is written and current, without its tags or description",
+            error.message(),
+            written.id
+        );
         error.with_message(words)
     };
-    let done = make_current(write.id, current, &written.id).and_then(|()| write.tag().map_err(untagged));
+    let done = make_current(write.id, current, &written.id).and_then(|()| write.label().map_err(unlabelled));
     // Whichever way it ended, the label has done what it is for; a version without any is removed by the service.
     match shift(write.id, WAITING, Some(&written.id), None) {
         // Another write that compares has taken it meanwhile: a label is on one version.

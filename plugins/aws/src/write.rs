@@ -13,12 +13,17 @@ use crate::describe::{About, is_of_deleted};
 use crate::name::Id;
 use crate::tags::{self, Tag};
 
+/// The option that no word of the contract has, and the most characters of one.
+pub(crate) const DESCRIPTION: &str = "description";
+const LONGEST_DESCRIPTION: usize = 2_048;
+
 /// One write, whose token is the same in each of its requests.
 pub(crate) struct Write<'a> {
     pub(crate) id: Id<'a>,
     pub(crate) token: String,
     content: Content<'a>,
     tags: Vec<Tag>,
+    description: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -43,6 +48,8 @@ struct Create<'a> {
     kms_key_id: Option<&'a str>,
     #[serde(skip_serializing_if = "<[Tag]>::is_empty")]
     tags: &'a [Tag],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -50,6 +57,14 @@ struct Create<'a> {
 struct Attach<'a> {
     secret_id: &'a str,
     tags: &'a [Tag],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Describe<'a> {
+    secret_id: &'a str,
+    client_request_token: &'a str,
+    description: &'a str,
 }
 
 #[derive(Deserialize)]
@@ -66,14 +81,27 @@ struct Written {
 /// `invalid-request` for a path, a value or a tag that can't be, `unsupported` for an option that the service can't
 /// express, `conflict` where another version is the current one, and what the service said.
 pub(crate) fn put(path: &str, value: &[u8], options: &PutOptions) -> Result<SecretVersion, Error> {
-    options.only(&["expected-version", "tags"])?;
+    options.only(&["expected-version", "tags", DESCRIPTION])?;
     let (id, content, tags) = (Id::of(path)?, Content::of(value)?, tags::of(&options.tags)?);
-    let write = Write { id, token: token(), content, tags };
+    let write = Write { id, token: token(), content, tags, description: description(options, LONGEST_DESCRIPTION)? };
     match options.expected_version.as_deref() {
         None => write.over_anything(),
         Some("") => compare::where_there_is_none(&write),
         Some(expected) => compare::over(&write, expected),
     }
+}
+
+/// The description that a write gives a secret.
+///
+/// # Errors
+///
+/// `invalid-request` for one of more characters than this.
+pub(crate) fn description(options: &PutOptions, longest: usize) -> Result<Option<&str>, Error> {
+    let description = options.attribute(DESCRIPTION);
+    if description.is_some_and(|text| text.chars().count() > longest) {
+        return Err(Error::invalid_request(format!("a description has at most {longest} characters")));
+    }
+    Ok(description)
 }
 
 /// The name of a key, but for the service's own: it is made when it is first needed, and has no name before.
@@ -98,27 +126,32 @@ pub(crate) fn token() -> String {
 impl Write<'_> {
     /// Writes over whatever is there, or anew.
     fn over_anything(&self) -> Result<SecretVersion, Error> {
-        match self.tagged_put() {
+        match self.labelled_put() {
             Err(error) if is(&error, NOT_FOUND) && !self.id.is_arn => match self.create() {
                 // Somebody else made it in between.
-                Err(error) if is(&error, EXISTS) => self.tagged_put(),
+                Err(error) if is(&error, EXISTS) => self.labelled_put(),
                 created => created,
             },
-            Err(error) if is_of_deleted(&error, self.id) => self.restored(|| self.tagged_put()),
+            Err(error) if is_of_deleted(&error, self.id) => self.restored(|| self.labelled_put()),
             written => written,
         }
     }
 
-    /// Tags first: who may not tag writes nothing.
-    fn tagged_put(&self) -> Result<SecretVersion, Error> {
-        self.tag()?;
+    /// What belongs to the secret first: who may not tag or describe it writes nothing.
+    fn labelled_put(&self) -> Result<SecretVersion, Error> {
+        self.label()?;
         self.put(None)
     }
 
-    /// Adds the tags to those that the secret has; nothing is sent where there are none.
-    pub(crate) fn tag(&self) -> Result<(), Error> {
+    /// Adds the tags to those that the secret has, and describes it anew; nothing is sent where nothing is said.
+    pub(crate) fn label(&self) -> Result<(), Error> {
         if !self.tags.is_empty() {
             ask("TagResource", &Attach { secret_id: self.id.text, tags: &self.tags })?;
+        }
+        if let Some(description) = self.description {
+            // The token of a version that this makes none of; the service's own clients send one all the same.
+            let token = token();
+            ask("UpdateSecret", &Describe { secret_id: self.id.text, client_request_token: &token, description })?;
         }
         Ok(())
     }
@@ -136,7 +169,7 @@ impl Write<'_> {
         Ok(SecretVersion { labels: written.version_stages.unwrap_or_default(), ..version })
     }
 
-    /// A new secret, with its tags and the one key that is granted.
+    /// A new secret, with its tags, its description and the one key that is granted.
     pub(crate) fn create(&self) -> Result<SecretVersion, Error> {
         // "AWS Secrets Manager User Guide, Secrets managed by other AWS services".
         if self.id.text.contains('!') {
@@ -150,6 +183,7 @@ impl Write<'_> {
             content: &self.content,
             kms_key_id: named(&key),
             tags: &self.tags,
+            description: self.description,
         };
         let written: Written = ask("CreateSecret", &body)?.json("the version that was written")?;
         Ok(SecretVersion::new(written.version_id, true))
@@ -265,6 +299,35 @@ mod tests {
         answering(&[(400, WRONG_STATE), (200, r#"{"Name":"a"}"#)]).install();
         assert_eq!(put("a", b"x", &PutOptions::default()).unwrap_err().kind(), ErrorKind::WrongState);
         assert_eq!(actions(), ["PutSecretValue", "DescribeSecret"]);
+    }
+
+    #[test]
+    fn a_description_is_given_to_the_secret_before_the_value_and_sent_by_itself() {
+        let described = |text: &str| PutOptions {
+            attributes: vec![("description".to_owned(), text.to_owned())],
+            ..PutOptions::default()
+        };
+        answering(&[(200, "{}"), (200, WRITTEN)]).install();
+        put("a", b"x", &described("of the web team")).unwrap();
+        assert_eq!(actions(), ["UpdateSecret", "PutSecretValue"]);
+        let mut body = bodies().remove(0);
+        assert_eq!(body["ClientRequestToken"].take().as_str().map(str::len), Some(36));
+        assert_eq!(
+            body,
+            json!({ "SecretId": "a", "ClientRequestToken": null, "Description": "of the web team" }),
+            "neither a value nor a key"
+        );
+        answering(&[(400, NOT_FOUND), (200, WRITTEN)]).install();
+        put("a", b"x", &described("of the web team")).unwrap();
+        assert_eq!(actions(), ["UpdateSecret", "CreateSecret"]);
+        assert_eq!(bodies()[1]["Description"], "of the web team");
+        answering(&[(400, "AccessDeniedException")]).install();
+        assert_eq!(put("a", b"x", &described("d")).unwrap_err().kind(), ErrorKind::AccessDenied);
+        assert_eq!(actions(), ["UpdateSecret"]);
+        answering(&[]).install();
+        let error = put("a", b"x", &described(&"d".repeat(2_049))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+        assert!(error.message().contains("2048"), "{}", error.message());
     }
 
     #[test]

@@ -37,12 +37,11 @@ struct Set {
 /// `unsupported` for an option that the service can't express, `wrong-state` where a deleted secret has the name, and what
 /// the service said.
 pub(crate) fn put(path: &str, value: &[u8], options: &PutOptions) -> Result<SecretVersion, Error> {
-    let (others, not_before) = not_before(options)?;
-    others.only(&["content-type", "tags", "expires-at"])?;
+    options.only(&["content-type", "tags", "expires-at", NOT_BEFORE])?;
     let name = name::secret(path)?;
     let Content { value, content_type } = Content::of(value, options.content_type.as_deref())?;
     let exp = options.expires_at.map(seconds).transpose()?;
-    let attributes = Times { exp, nbf: not_before, ..Times::default() };
+    let attributes = Times { exp, nbf: not_before(options)?, ..Times::default() };
     set(name, &Set { value, content_type, tags: tags(options)?, attributes })
 }
 
@@ -63,16 +62,13 @@ fn set(name: &str, body: &Set) -> Result<SecretVersion, Error> {
     written.version(true)
 }
 
-/// The options without the one that is known here alone, and that one in the service's seconds.
-fn not_before(options: &PutOptions) -> Result<(PutOptions, Option<i64>), Error> {
-    let mut others = options.clone();
-    others.attributes.retain(|(name, _)| name != NOT_BEFORE);
-    let given = options.attributes.iter().find(|(name, _)| name == NOT_BEFORE);
-    let time = |(_, text): &(String, String)| {
+/// When the version begins to be valid, in the service's seconds.
+fn not_before(options: &PutOptions) -> Result<Option<i64>, Error> {
+    let time = |text: &str| {
         let time = text.parse().map_err(|_| Error::invalid_request(format!("`{NOT_BEFORE}` is in milliseconds")))?;
         seconds(time)
     };
-    Ok((others, given.map(time).transpose()?))
+    options.attribute(NOT_BEFORE).map(time).transpose()
 }
 
 fn tags(options: &PutOptions) -> Result<BTreeMap<String, String>, Error> {

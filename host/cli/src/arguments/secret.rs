@@ -223,6 +223,9 @@ pub(crate) struct Set {
     /// When it expires: a time such as `2027-01-31T00:00:00Z`, or after `90d`, `12h`
     #[arg(long, value_name = "TIME")]
     pub(crate) expires: Option<String>,
+    /// What this backend alone keeps, as its plugin's guide names it; a name that ends in `-at` has a time
+    #[arg(long = "attribute", value_name = "NAME=VALUE")]
+    pub(crate) attributes: Vec<String>,
     /// Fail unless this is the current version; an empty one means that there must be none yet
     #[arg(long, value_name = "VERSION")]
     pub(crate) expected_version: Option<String>,

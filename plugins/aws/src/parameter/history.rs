@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::form::Form;
 use super::read::got;
-use super::write::over;
+use super::write::{Labels, over};
 use super::{NOT_FOUND, ask};
 use crate::call::{self, is};
 
@@ -106,7 +106,7 @@ pub(crate) fn restore(path: &str, version: &str) -> Result<SecretVersion, Error>
         return Ok(SecretVersion::new(current.version.to_string(), true));
     }
     form.check_kind(old.r#type.as_deref())?;
-    over(&name, &old.value, &form, &[])
+    over(&name, &old.value, &form, &Labels::default())
 }
 
 #[cfg(test)]

@@ -8,9 +8,19 @@ use super::read::known;
 use super::{EXISTS, NO_RESOURCE, ask};
 use crate::call::is;
 use crate::tags::{self, Tag};
+use crate::write::{DESCRIPTION, description};
 
 /// The longest value, in bytes: 4,096 in the standard tier, and this in the advanced one.
 const LONGEST: usize = 8_192;
+/// The longest description, in characters.
+const LONGEST_DESCRIPTION: usize = 1_024;
+
+/// What a write says of the parameter beside its value.
+#[derive(Default)]
+pub(super) struct Labels<'a> {
+    tags: Vec<Tag>,
+    description: Option<&'a str>,
+}
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -23,6 +33,8 @@ struct Put<'a> {
     overwrite: bool,
     #[serde(skip_serializing_if = "<[Tag]>::is_empty")]
     tags: &'a [Tag],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -47,13 +59,14 @@ struct Written {
 /// can't keep, `conflict` where there is a parameter and none was expected, `wrong-state` for one of another type or key
 /// than those of the settings, and what the service said.
 pub(crate) fn put(path: &str, value: &[u8], options: &PutOptions) -> Result<SecretVersion, Error> {
-    options.only(&["expected-version", "tags"])?;
-    let (name, value, tags) = (super::name_to_write(path)?, text(value)?, tags::of(&options.tags)?);
+    options.only(&["expected-version", "tags", DESCRIPTION])?;
+    let (name, value) = (super::name_to_write(path)?, text(value)?);
+    let labels = Labels { tags: tags::of(&options.tags)?, description: description(options, LONGEST_DESCRIPTION)? };
     let form = Form::of_settings()?;
     match options.expected_version.as_deref() {
-        Some("") => written(&name, value, &form, false, &tags),
+        Some("") => written(&name, value, &form, false, &labels),
         Some(_) => Err(Error::unsupported("Parameter Store can't compare versions before it writes")),
-        None => over(&name, value, &form, &tags),
+        None => over(&name, value, &form, &labels),
     }
 }
 
@@ -62,19 +75,19 @@ pub(crate) fn put(path: &str, value: &[u8], options: &PutOptions) -> Result<Secr
 /// # Errors
 ///
 /// `wrong-state` for one of another type or key, and what the service said.
-pub(super) fn over(name: &str, value: &str, form: &Form, tags: &[Tag]) -> Result<SecretVersion, Error> {
+pub(super) fn over(name: &str, value: &str, form: &Form, labels: &Labels<'_>) -> Result<SecretVersion, Error> {
     // Twice, since somebody else may make or delete it in between.
     for _ in 0..2 {
         let Some(known) = known(name)? else {
-            match written(name, value, form, false, tags) {
+            match written(name, value, form, false, labels) {
                 Err(error) if is(&error, EXISTS) => continue,
                 answer => return answer,
             }
         };
         form.check(&known)?;
-        match tag(name, tags) {
+        match tag(name, &labels.tags) {
             Err(error) if is(&error, NO_RESOURCE) => {}
-            tagged => return tagged.and_then(|()| written(name, value, form, true, &[])),
+            tagged => return tagged.and_then(|()| written(name, value, form, true, labels)),
         }
     }
     Err(Error::conflict("the parameter is there and not listed yet, so neither its type nor its key is known"))
@@ -100,8 +113,11 @@ fn text(value: &[u8]) -> Result<&str, Error> {
 }
 
 /// One write, over what is there or only where there is nothing.
-fn written(name: &str, value: &str, form: &Form, overwrite: bool, tags: &[Tag]) -> Result<SecretVersion, Error> {
-    let body = Put { name, value, r#type: form.kind(), key_id: form.key_id(), overwrite, tags };
+fn written(name: &str, value: &str, form: &Form, overwrite: bool, labels: &Labels<'_>) -> Result<SecretVersion, Error> {
+    // A write over a parameter takes no tags.
+    let tags: &[Tag] = if overwrite { &[] } else { &labels.tags };
+    let (description, key_id) = (labels.description, form.key_id());
+    let body = Put { name, value, r#type: form.kind(), key_id, overwrite, tags, description };
     let answer = ask("PutParameter", &body);
     let answer = answer.map_err(|error| {
         let is_conflict = is(&error, EXISTS);
@@ -154,6 +170,18 @@ mod tests {
                 assert!(error.message().contains(&format!("`{setting}`")), "{}", error.message());
                 assert_eq!(actions(), ["AmazonSSM.DescribeParameters"]);
             }
+        }
+    }
+
+    #[test]
+    fn a_description_travels_with_the_value() {
+        let text = "of the web team".to_owned();
+        let options =
+            PutOptions { attributes: vec![("description".to_owned(), text.clone())], ..PutOptions::default() };
+        for listed in [NONE, THERE] {
+            answering(&[(200, listed), (200, WRITTEN)]).setting("kms-key", "alias/aws/secretsmanager").install();
+            put("a", b"x", &options).unwrap();
+            assert_eq!(asked()[1].1["Description"], text);
         }
     }
 

@@ -7,7 +7,7 @@ use crate::{Loot, fetch, granted, target};
 const JSON: &str = "application/x-amz-json-1.1";
 
 /// Each way by its name: the action, and the body; `TARGET` stands for what the test aims at.
-const WAYS: [(&str, &str, &str); 8] = [
+const WAYS: [(&str, &str, &str); 10] = [
     ("honest", "secretsmanager.GetSecretValue", r#"{"SecretId":"app/db"}"#),
     ("aimed", "secretsmanager.GetSecretValue", r#"{"SecretId":"TARGET"}"#),
     ("other-secret", "secretsmanager.GetSecretValue", r#"{"SecretId":"prod/db"}"#),
@@ -21,6 +21,16 @@ const WAYS: [(&str, &str, &str); 8] = [
         "replica",
         "secretsmanager.CreateSecret",
         r#"{"Name":"app/copied","SecretString":"x","ClientRequestToken":"11111111-2222-3333-4444-555555555556","AddReplicaRegions":[{"Region":"us-east-1"}]}"#,
+    ),
+    (
+        "described",
+        "secretsmanager.UpdateSecret",
+        r#"{"SecretId":"app/db","ClientRequestToken":"11111111-2222-3333-4444-555555555558","Description":"x"}"#,
+    ),
+    (
+        "rekeyed",
+        "secretsmanager.UpdateSecret",
+        r#"{"SecretId":"app/db","ClientRequestToken":"11111111-2222-3333-4444-555555555559","Description":"x","KmsKeyId":"arn:aws:kms:eu-central-1:999999999999:key/evil"}"#,
     ),
     (
         "policy",

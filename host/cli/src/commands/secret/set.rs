@@ -8,7 +8,7 @@ use forge_core::policy::Action;
 use forge_core::provider::Failure;
 use forge_core::reference::Reference;
 use forge_core::resolver::Resolver;
-use forge_core::secret::{PutOptions, SecretVersion, Value};
+use forge_core::secret::{Attributes, PutOptions, SecretVersion, Value};
 use forge_core::{field, home, time};
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -66,22 +66,28 @@ pub(super) async fn set(app: &App, printer: &mut Printer, arguments: Set) -> Out
 }
 
 fn options(arguments: &Set) -> Outcome<PutOptions> {
-    let mut tags = Vec::new();
-    for tag in &arguments.tags {
-        let (name, value) = tag
-            .split_once('=')
-            .filter(|(name, _)| !name.is_empty())
-            .ok_or_else(|| usage("a tag is written as `--tag NAME=VALUE`"))?;
-        tags.push((name.to_owned(), value.to_owned()));
-    }
-    let expires_at = arguments.expires.as_deref().map(|text| time::deadline(text, time::now())).transpose()?;
+    let tags: Outcome<Attributes> = arguments.tags.iter().map(|tag| pair("tag", tag)).collect();
+    let until = |text: &str| time::deadline(text, time::now());
+    let attribute = |text: &String| {
+        let (name, value) = pair("attribute", text)?;
+        // As the contract says of such a name.
+        let value = if name.ends_with("-at") { until(&value)?.to_string() } else { value };
+        Outcome::Ok((name, value))
+    };
     Ok(PutOptions {
         content_type: arguments.content_type.clone(),
-        tags,
-        expires_at,
+        tags: tags?,
+        expires_at: arguments.expires.as_deref().map(until).transpose()?,
         expected_version: arguments.expected_version.clone(),
-        ..PutOptions::default()
+        attributes: arguments.attributes.iter().map(attribute).collect::<Outcome<_>>()?,
     })
+}
+
+/// The two halves of `NAME=VALUE`, as this option has it.
+fn pair(option: &str, text: &str) -> Outcome<(String, String)> {
+    let halves = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    let (name, value) = halves.ok_or_else(|| usage(format!("write it as `--{option} NAME=VALUE`")))?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// Reads, sets the field, and writes on the condition that nobody wrote meanwhile; anew where somebody did.
