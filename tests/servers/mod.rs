@@ -1,8 +1,9 @@
 //! Servers on this machine, one of each per test: the real OpenBao, AWS as moto plays it, Google as drongo does, an own Azure, an
-//! OAuth 2 server, a desktop's keyring, and one that does whatever its path says.
+//! OAuth 2 server, a desktop's keyring, one that does whatever its path says, and a proxy that breaks what goes through it.
 
 pub mod azure;
 pub mod behaviour;
+pub mod faults;
 pub mod google;
 pub mod hostile;
 pub mod identity;

@@ -107,9 +107,22 @@ class Handler(BaseHTTPRequestHandler):
     sys_version = ""
     timeout = 60
 
+    def body(self):
+        """The body in either of its forms (RFC 9112, section 6.3): what stands in between may have changed the form."""
+        if self.headers.get("transfer-encoding") is None:
+            length = int(self.headers.get("content-length") or 0)
+            return self.rfile.read(min(length, LONGEST))
+        body = b""
+        while len(body) < LONGEST:
+            length = int(self.rfile.readline(80).split(b";")[0], 16)
+            body += self.rfile.read(min(length, LONGEST))
+            self.rfile.readline(80)
+            if length == 0:
+                break
+        return body
+
     def handle_any(self):
-        length = int(self.headers.get("content-length") or 0)
-        body = self.rfile.read(min(length, LONGEST))
+        body = self.body()
         names = {name.lower(): value for name, value in self.headers.items()}
         azure = self.server.azure
         with azure.lock:
