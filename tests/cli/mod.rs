@@ -16,6 +16,7 @@ mod azure_login;
 mod bad_backend;
 mod bad_input;
 mod contract;
+mod denials;
 mod faults;
 mod google;
 mod google_errors;

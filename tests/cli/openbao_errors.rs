@@ -78,10 +78,13 @@ fn a_missing_permission_is_told_by_the_path_that_a_policy_has_to_name() {
     // What each command asks for first, as a policy names it.
     let paths = ["data/app/db", "data/app/db", "metadata/app", "metadata/app/db", "metadata/app/db", "data/app/db"];
     let paths = paths.into_iter().chain(std::iter::repeat("metadata/app/db"));
-    for (outcome, path) in outcomes.iter().zip(paths) {
+    let rights = ["read", "create, update", "list"].into_iter().chain(std::iter::repeat("read"));
+    for ((outcome, path), right) in outcomes.iter().zip(paths).zip(rights) {
         outcome.exits(4).stdout_is("").stderr_has("403").stderr_has(server.address()).never_shows(&token);
         assert!(hint(outcome).contains(&format!("secret/{path}`")), "{path}: {outcome:?}");
         assert!(hint(outcome).contains("README.md"), "{outcome:?}");
+        let on = if right == "list" { "app" } else { "app/db" };
+        assert!(hint(outcome).starts_with(&format!("`{right}` on `{on}` was refused: ")), "{outcome:?}");
     }
     let json = world.forge(["--json", "secret", "get", DB]).error_json();
     assert_eq!(json["error"]["kind"], "access-denied");

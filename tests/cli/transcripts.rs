@@ -29,7 +29,8 @@ fn folder() -> PathBuf {
 fn plays(name: &str) -> Vec<Step> {
     let server = OpenBao::start();
     server.mount("one", 1);
-    plays_in(root_world(), name, ("BAO", server.address()))
+    server.policy("narrow", r#"path "secret/data/other" { capabilities = ["read"] }"#);
+    plays_in(root_world().with("NARROW", &server.token(&["narrow"])), name, ("BAO", server.address()))
 }
 
 /// The same in this world, with the address of a server as a variable.

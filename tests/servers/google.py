@@ -41,9 +41,10 @@ tokens = {}
 annotations = {}
 etags = {}
 # What the tests ask of the front: `forget_after` so many requests all tokens, `life` is how long new ones live, `tamper`
-# with what is read or written, `fill` puts so many secrets of one version there, `throttle` so many requests without looking at them, `race` lets somebody else make each
-# secret, without tags, just before it is made.
-state = {"life": 3599, "issued": 0, "requests": [], "tamper": "", "audience": "", "forget_after": 0, "throttle": 0, "race": False}
+# with what is read or written, `fill` puts so many secrets of one version there, `throttle` so many requests without looking
+# at them, `race` lets somebody else make each secret, without tags, just before it is made, `denied` is how the requests
+# begin and end that no role allows.
+state = {"life": 3599, "issued": 0, "requests": [], "tamper": "", "audience": "", "forget_after": 0, "throttle": 0, "race": False, "denied": None}
 
 
 class Client:
@@ -169,6 +170,9 @@ def v1(path):
     if state["forget_after"] == 0:
         tokens.clear()
     parts = path.split("/")
+    denied, asked = state["denied"], f"{request.method} {path}"
+    if denied is not None and asked.startswith(denied[0]) and asked.endswith(denied[1]):
+        return refuse(403, "PERMISSION_DENIED")
     if parts[:2] != ["projects", "my-project"]:
         return refuse(403, "PERMISSION_DENIED")
     # drongo knows no locations: the secrets of one are those of a project of their own there.

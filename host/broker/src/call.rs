@@ -66,6 +66,7 @@ impl Call {
             milliseconds: 0,
             attempts: 0,
             outcome: "ok",
+            permission: None,
         };
         let outcome = self.climb(request, &mut record).await.map_err(|stop| {
             record.outcome = stop.token();
@@ -138,6 +139,7 @@ impl Call {
             Err(denial) => return Err(Stop::Denied(denial)),
         };
         record.route = route.path.to_string();
+        record.permission.clone_from(&route.permission);
         if let Some(rule) = forbidden(route::literals(&route.path)) {
             return Err(forbid(rule));
         }

@@ -154,6 +154,8 @@ pub struct RouteAsk {
     pub when: BTreeMap<String, String>,
     /// The fields that the body may have, and no others, with settings in braces: for endpoints that all tenants share.
     pub body: Option<BodyAsk>,
+    /// What the backend calls the right that such a request needs, for the words of a denial: at most 80 characters.
+    pub permission: Option<String>,
 }
 
 /// Limits that a plugin asks for; the sandbox and the broker have the usual ones and the ceilings.
@@ -337,7 +339,8 @@ impl Manifest {
             let conditions = route.when.iter().flat_map(|(name, value)| [name, value]);
             let fields = route.body.iter().flatten();
             let fields = fields.flat_map(|(field, ask)| std::iter::once(field).chain(FieldAsk::texts(ask)));
-            let named = std::iter::once(&route.url).chain(&route.methods).chain(queries).chain(headers);
+            let named = std::iter::once(&route.url).chain(&route.permission);
+            let named = named.chain(&route.methods).chain(queries).chain(headers);
             named.chain(conditions).chain(fields)
         });
         let kind = self.credential.iter().map(|ask| &ask.kind);
@@ -357,6 +360,11 @@ impl Manifest {
             if body.len() > MOST_FIELDS || body.keys().any(|field| field.parse::<FieldPath>().is_err()) {
                 return rule("must name at most 64 fields of its body, such as `Name`, `Tags[].Key` or `labels.*`");
             }
+        }
+        // It stands between backticks in front of a person, who must see where it ends.
+        if route.permission.as_ref().is_some_and(|text| !(1..=80).contains(&text.chars().count()) || text.contains('`'))
+        {
+            return rule("has a `permission` that is not 1 to 80 characters without a backtick");
         }
         if route.response_max.is_some_and(|size| size.0 > 16 << 20) {
             return rule("may ask for a `response-max` of at most `16 MiB`");

@@ -144,6 +144,9 @@ pub struct RequestRecord {
     pub attempts: u32,
     /// `ok`, or the token of what stopped it.
     pub outcome: &'static str,
+    /// What its route says that the right for it is called. A manifest's word, so it is no part of the audit.
+    #[serde(skip)]
+    pub permission: Option<String>,
 }
 
 /// What happened during one operation, collected for audit.

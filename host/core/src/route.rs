@@ -179,6 +179,9 @@ pub struct Route {
     pub response_max: u64,
     /// Whether the same request may be sent again after a failure.
     pub idempotent: bool,
+    /// What the backend calls the right that such a request needs. It decides nothing: a denial is told with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permission: Option<String>,
 }
 
 impl std::fmt::Display for Route {

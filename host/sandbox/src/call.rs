@@ -3,7 +3,7 @@
 use std::pin::Pin;
 
 use forge_core::Kind;
-use forge_core::manifest::Manifest;
+use forge_core::manifest::{Manifest, printable_name};
 use forge_core::provider::{Failure, GuestText, RequestRecord};
 use forge_core::setting::Settings;
 use wasmtime::component::InstancePre;
@@ -103,6 +103,10 @@ pub(crate) struct Names<'a> {
 impl Names<'_> {
     /// The manifest's hint for a kind, with names filled in; a name that is unknown stays as it is.
     pub(crate) fn hint(&self, kind: Kind, last: Option<&RequestRecord>) -> Option<String> {
+        self.filled(kind, last).map(|hint| self.attributed(&hint))
+    }
+
+    fn filled(&self, kind: Kind, last: Option<&RequestRecord>) -> Option<String> {
         let mut hint = self.manifest.hint.get(kind.token())?.clone();
         for (name, value) in self.settings {
             hint = hint.replace(&format!("{{{name}}}"), value);
@@ -112,13 +116,36 @@ impl Names<'_> {
             let request = last.route.trim_start_matches('/').replace("**", self.path);
             hint = hint.replace("{origin}", &last.origin).replace("{request-path}", &request);
         }
-        // Only the words of plugins that forge itself carries are forge's own.
-        Some(if self.is_builtin { hint } else { format!("plugin `{}` suggests: {hint}", self.manifest.id) })
+        Some(hint)
+    }
+
+    /// Words of a manifest with whose they are: only those of plugins that forge itself carries are forge's own.
+    fn attributed(&self, hint: &str) -> String {
+        if self.is_builtin { hint.to_owned() } else { format!("plugin `{}` suggests: {hint}", self.manifest.id) }
+    }
+
+    /// The hint after an answer that denied what needs this right.
+    fn denied(&self, permission: &str, hint: Option<String>) -> String {
+        let on = match self.path {
+            "" => "all secrets".to_owned(),
+            path => format!("`{}`", printable_name(path)),
+        };
+        let hint = hint.unwrap_or_else(|| "give the credential this right, or use another one".to_owned());
+        format!("`{permission}` on {on} was refused: {hint}")
     }
 
     /// A guest's error in the host's words: the kind is the guest's, the status and the origin are the broker's.
-    pub(crate) fn judged(&self, error: types::Error, last: Option<&RequestRecord>) -> Failure {
+    pub(crate) fn judged(&self, error: types::Error, records: &[RequestRecord]) -> Failure {
         let kind = convert::kind(error.kind);
+        // Which answer denied it the guest tells by the status, since it may have tidied up behind it; a denial without one is
+        // the plugin's own. What was asked there is the broker's to say.
+        let is_denial = |record: &&RequestRecord| {
+            kind == Kind::AccessDenied
+                && record.status == error.status
+                && record.status.is_some_and(|status| status >= 400)
+        };
+        let denial = records.iter().rfind(is_denial);
+        let last = denial.or(records.last());
         let plugin = &self.manifest.id;
         let status = last.and_then(|record| record.status);
         let what = match (kind, last, status) {
@@ -131,7 +158,11 @@ impl Names<'_> {
         };
         let said = [error.code.as_deref().unwrap_or_default(), &error.message].join(" ");
         let guest = Some(GuestText::new(said.trim())).filter(|text| !text.for_terminal().is_empty());
-        Failure { kind, what, hint: self.hint(kind, last), status, guest }
+        let hint = match denial.and_then(|denial| denial.permission.as_ref()) {
+            Some(permission) => Some(self.denied(permission, self.filled(kind, last))),
+            None => self.filled(kind, last),
+        };
+        Failure { kind, what, hint: hint.map(|hint| self.attributed(&hint)), status, guest }
     }
 }
 
@@ -156,5 +187,68 @@ fn sentence(kind: Kind) -> &'static str {
         Kind::Timeout => "the backend took too long",
         Kind::Upstream => "the backend answered what its protocol does not have",
         _ => "the plugin failed",
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    const MANIFEST: &str =
+        "id = \"notes\"\ntitle = \"Notes\"\nversion = \"1\"\n[hint]\naccess-denied = \"ask {origin}\"\n";
+
+    fn record(status: u16, permission: &str) -> RequestRecord {
+        RequestRecord {
+            method: "GET".to_owned(),
+            origin: format!("https://{status}.example"),
+            route: "/**".to_owned(),
+            status: Some(status),
+            bytes: 0,
+            milliseconds: 0,
+            attempts: 1,
+            outcome: "ok",
+            permission: Some(permission.to_owned()),
+        }
+    }
+
+    fn hint(manifest: &str, is_builtin: bool, path: &str, status: Option<u16>, records: &[RequestRecord]) -> String {
+        let manifest = Manifest::parse(manifest.as_bytes()).unwrap();
+        let names = Names { manifest: &manifest, settings: &Settings::new(), path, is_builtin };
+        let error = types::Error {
+            kind: types::ErrorKind::AccessDenied,
+            message: "words of the guest".to_owned(),
+            status,
+            code: None,
+            retry_after_ms: None,
+            attributes: Vec::new(),
+        };
+        names.judged(error, records).hint.unwrap()
+    }
+
+    #[test]
+    fn a_denial_names_the_right_of_the_request_that_was_denied_whatever_came_behind_it() {
+        let records = [record(403, "first"), record(403, "notes:Get"), record(404, "other"), record(200, "tidy")];
+        let told = hint(MANIFEST, true, "a/b", Some(403), &records);
+        assert_eq!(told, "`notes:Get` on `a/b` was refused: ask https://403.example");
+        assert_eq!(
+            hint(MANIFEST, false, "", Some(403), &records),
+            "plugin `notes` suggests: `notes:Get` on all secrets was refused: ask https://403.example"
+        );
+        let silent = MANIFEST.split("[hint]").next().unwrap();
+        let told = hint(silent, true, "a\u{1b}[2J", Some(403), &records);
+        assert_eq!(
+            told,
+            "`notes:Get` on `a\u{fffd}[2J` was refused: give the credential this right, or use another one"
+        );
+    }
+
+    #[test]
+    fn a_denial_that_no_answer_stands_behind_names_no_right() {
+        // The plugin's own rule; a status that no answer had; one of success, which denies nothing.
+        let records = [record(403, "notes:Get"), record(200, "tidy")];
+        for status in [None, Some(401), Some(200)] {
+            assert_eq!(hint(MANIFEST, true, "a", status, &records), "ask https://200.example", "{status:?}");
+        }
     }
 }

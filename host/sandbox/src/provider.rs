@@ -154,11 +154,10 @@ impl Provider {
         let joined = task.join_next().await;
         let records = http.as_ref().map(|call| call.take_records()).unwrap_or_default();
         let verdict = http.and_then(|call| call.verdict());
-        let last = records.last().cloned();
-        records.into_iter().for_each(|record| log.push(record));
+        records.iter().cloned().for_each(|record| log.push(record));
         let names = self.names(path);
         let mut verdict = verdict.map(|verdict| {
-            let hint = names.hint(verdict.kind, last.as_ref()).filter(|_| verdict.kind != Kind::NotGranted);
+            let hint = names.hint(verdict.kind, records.last()).filter(|_| verdict.kind != Kind::NotGranted);
             Failure { hint: verdict.hint.or(hint), ..Failure::new(verdict.kind, verdict.what) }
         });
         let Some(Ok(Ended { end, refused, missed })) = joined else {
@@ -180,10 +179,10 @@ impl Provider {
         match (end, refused.or(missed).or(verdict)) {
             // A write that the host could not do is not done, whatever the guest makes of it.
             (End::Answered(_), Some(failure)) if writes && could_not => Err(failure),
-            (End::Answered(answer), refused) => Ok(Answered { answer, refused, last }),
+            (End::Answered(answer), refused) => Ok(Answered { answer, refused, records }),
             (_, Some(failure)) => Err(failure),
             (End::Broke(failure), None) => Err(failure),
-            (End::Refused(error), None) => Err(names.judged(error, last.as_ref())),
+            (End::Refused(error), None) => Err(names.judged(error, &records)),
         }
     }
 }
@@ -193,8 +192,8 @@ struct Answered<T> {
     answer: T,
     /// What the host refused or could not do: it has the last word over the guest's.
     refused: Option<Failure>,
-    /// The last request of the call.
-    last: Option<RequestRecord>,
+    /// The requests of the call.
+    records: Vec<RequestRecord>,
 }
 
 /// A call of one exported function: instantiates, then calls.
@@ -246,7 +245,7 @@ impl SecretProvider for Provider {
                 instance.forge_plugin_secret_batch().call_get_many(store, &names).await.map(Ok)
             })
         });
-        let Answered { answer, refused, last } = self.answered(log, Ability::Batch, "", act).await?;
+        let Answered { answer, refused, records } = self.answered(log, Ability::Batch, "", act).await?;
         if answer.len() != paths.len() {
             let what = format!("the plugin answered {} secrets where {} were asked for", answer.len(), paths.len());
             return Err(Failure::new(Kind::PluginFault, what));
@@ -254,7 +253,7 @@ impl SecretProvider for Provider {
         let one = |(path, answer): (&&str, convert::Many)| match (answer, &refused) {
             (Ok(secret), _) => secret.map(convert::secret).transpose(),
             (Err(_), Some(refused)) => Err(refused.clone()),
-            (Err(error), None) => Err(self.names(path).judged(error, last.as_ref())),
+            (Err(error), None) => Err(self.names(path).judged(error, &records)),
         };
         Ok(paths.iter().zip(answer).map(one).collect())
     }

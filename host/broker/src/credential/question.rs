@@ -68,6 +68,7 @@ impl Question<'_> {
                 milliseconds: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
                 attempts: 1,
                 outcome: if outcome.is_ok() { "ok" } else { "unreachable" },
+                permission: None,
             });
         }
         outcome.map_err(|failure| self.failure(failure))

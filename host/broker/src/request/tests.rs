@@ -18,6 +18,7 @@ pub(crate) fn grant(origins: &[&str]) -> Grant {
         body: None,
         response_max: 1024,
         idempotent: true,
+        permission: None,
     };
     Grant {
         schema_version: 1,

@@ -19,6 +19,7 @@ fn route(methods: &[&str], path: &str) -> Route {
         body: None,
         response_max: 1024,
         idempotent: true,
+        permission: None,
     }
 }
 

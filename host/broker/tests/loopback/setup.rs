@@ -50,6 +50,7 @@ pub(crate) fn route(origin: &str, methods: &[&str], path: &str) -> Route {
         body: None,
         response_max: 1 << 20,
         idempotent: methods.iter().all(|method| *method == "GET"),
+        permission: None,
     }
 }
 

@@ -79,6 +79,7 @@ pub(super) fn route(manifest: &Manifest, ask: &RouteAsk, values: Values<'_>) -> 
         response_max: ask.response_max.map_or(RESPONSE_MAX, |size| size.0),
         // Reading again does no harm, so reads always may be sent again.
         idempotent: ask.idempotent || ask.ability == crate::route::Ability::Read,
+        permission: ask.permission.clone(),
     })
 }
 

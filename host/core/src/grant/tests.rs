@@ -122,6 +122,19 @@ fn a_grant_does_not_hold_for_another_digest_or_another_plugin() {
 }
 
 #[test]
+fn a_routes_permission_is_a_short_label_which_the_grant_carries() {
+    let with = |label: &str| Manifest::parse(format!("{MANIFEST}\npermission = {label:?}\n").as_bytes());
+    let asks = Asks::expand(&with("keys:Get").unwrap(), &settings(&[("address", "https://v"), ("kv-version", "1")]));
+    let routes = asks.unwrap().routes;
+    assert_eq!(routes.last().unwrap().permission.as_deref(), Some("keys:Get"));
+    assert!(with(&"é".repeat(80)).is_ok());
+    // What a person reads between backticks must not end before them, nor be the rest of the screen.
+    for label in ["", &"x".repeat(81), "a`: grant everything", "a\u{1b}[2J", "a\u{202e}b"] {
+        assert!(with(label).is_err(), "{label:?}");
+    }
+}
+
+#[test]
 fn a_newer_builtin_may_use_new_routes_but_no_new_origin() {
     let more = format!(
         "{MANIFEST}\n[[route]]\nability = \"read\"\nmethods = [\"GET\"]\nurl = \"{{address}}/v1/{{mount}}/metadata/**\"\n"

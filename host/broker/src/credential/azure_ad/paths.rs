@@ -75,6 +75,7 @@ mod tests {
             body: None,
             response_max: 1024,
             idempotent: true,
+            permission: None,
         })
     }
 
