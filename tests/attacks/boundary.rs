@@ -195,6 +195,22 @@ fn a_batch_has_one_answer_for_each_secret_and_no_more_than_the_host_can_hold() {
 }
 
 #[test]
+fn what_the_host_refused_to_one_half_of_a_batch_is_not_said_of_the_other() {
+    let ask = Ask::new().batch(20);
+    for (limits, first) in [("requests = 1", "plugin-fault"), ("requests = 2", "")] {
+        let stage = Stage::new(&ask.clone().limit(limits));
+        let copied = stage.world.forge(["--json", "secret", "copy", "store://evil/batch/half/**", "half"]);
+        let copies = copied.json()["copies"].as_array().unwrap().clone();
+        let errors: Vec<&str> = copies.iter().map(|copy| copy["error"].as_str().unwrap_or_default()).collect();
+        assert_eq!(errors, [first, "", ""], "{copied:?}");
+        let read = |number: u32| stage.world.forge(["secret", "get", &format!("half/{number}")]);
+        // What failed for a reason of its own is asked for alone, as ever.
+        read(1).succeeds().stdout_is("alone half/1");
+        read(2).succeeds().stdout_is("together batch/half/2");
+    }
+}
+
+#[test]
 fn a_plugin_that_does_not_say_how_many_it_reads_at_once_reads_one_by_one() {
     let stage = stage();
     stage.world.forge(["secret", "copy", "store://evil/batch/few/**", "few"]).succeeds();

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use forge_core::Kind;
+use forge_tests::library;
 use forge_tests::outcome::Outcome;
 use forge_tests::servers::free_port;
 use forge_tests::servers::hostile::Hostile;
@@ -103,4 +105,30 @@ fn a_server_that_is_down_is_unavailable() {
     set(&world, "store://aws/a", "value-that-went-nowhere").exits(6).never_shows("went-nowhere");
     world.forge(["secret", "list", "store://aws"]).exits(6);
     world.forge(["secret", "delete", "store://aws/a", "--yes"]).exits(6);
+}
+
+#[test]
+fn a_batch_of_which_each_secret_is_denied_does_not_end_the_batches() {
+    let server = Hostile::start();
+    server.always("secrets");
+    let world = world(&server.origin(), "secretsmanager");
+    let denied = (0..20).map(|number| format!("denied/{number:02}"));
+    let paths: Vec<String> = denied.chain((0..240).map(|number| format!("app/{number:03}"))).collect();
+    let before = server.received().len();
+    let answers = library::read_many(&library::resolver(&world, "aws", "aws"), &paths);
+    for (path, answer) in paths.iter().zip(answers) {
+        match answer {
+            Err(failure) => {
+                assert_eq!((failure.kind, path.starts_with("denied")), (Kind::AccessDenied, true), "{path}");
+                let hint = failure.hint.unwrap();
+                assert!(
+                    hint.starts_with(&format!("`secretsmanager:GetSecretValue` on `{path}` was refused")),
+                    "{hint}"
+                );
+            }
+            Ok(value) => assert_eq!(value.unwrap(), path.as_bytes()),
+        }
+    }
+    // Thirteen batches, and each that was denied by itself.
+    assert_eq!(server.received().len() - before, 13 + 20);
 }

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use base64::Engine as _;
+use serde_json::{Value as Json, json};
 
 use super::hostile::Received;
 
@@ -38,6 +39,8 @@ pub(crate) enum Behaviour {
     EmptyStatus(u16),
     /// 429, `Retry-After` in seconds.
     RetryAfter(u32),
+    /// Secrets as AWS answers them, by the names in the body: each that begins with `denied` is denied.
+    Secrets,
     /// 503 so many times, and then [`LOOT`].
     Flaky(usize),
     /// Hangs up without a word.
@@ -76,6 +79,7 @@ impl Behaviour {
             "reflect-header" => Self::Reflect(Form::Header),
             "reflect-json" => Self::Reflect(Form::Json),
             "reflect-url" => Self::Reflect(Form::Url),
+            "secrets" => Self::Secrets,
             "truncated" => Self::Truncated,
             "html" => Self::Html,
             "hang-up" => Self::HangUp,
@@ -102,6 +106,7 @@ impl Behaviour {
             Self::HeaderBomb { is_long } => header_bomb(&mut stream, is_long),
             Self::GzipBomb => whole(&mut stream, 200, &[("content-encoding", "gzip")], &gzip_bomb()),
             Self::Reflect(form) => reflect(&mut stream, request, &form),
+            Self::Secrets => secrets(&mut stream, &request.body),
             Self::Truncated => stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nonly this"),
             Self::Html => {
                 let page = b"<!DOCTYPE html><title>Sign in</title><p>Please sign in to the hotel's network.";
@@ -126,6 +131,29 @@ fn whole(stream: &mut TcpStream, status: u16, headers: &[(&str, &str)], body: &[
     stream.write_all(head.as_bytes())?;
     stream.write_all(b"\r\n")?;
     stream.write_all(body)
+}
+
+/// "AWS Secrets Manager API Reference, BatchGetSecretValue" and "GetSecretValue".
+fn secrets(stream: &mut TcpStream, body: &[u8]) -> Result<()> {
+    const DENIED: &str = "AccessDeniedException";
+    let asked: Json = serde_json::from_slice(body).unwrap_or_default();
+    let is_denied = |id: &str| id.starts_with("denied");
+    let value = |id: &str| {
+        let created = 1_795_356_812.142;
+        json!({ "Name": id, "ARN": id, "VersionId": "v", "VersionStages": ["AWSCURRENT"], "CreatedDate": created, "SecretString": id })
+    };
+    let text = |id: &Json| id.as_str().unwrap_or_default().to_owned();
+    let (status, answer) = match asked["SecretIdList"].as_array() {
+        Some(ids) => {
+            let (denied, read): (Vec<String>, Vec<String>) = ids.iter().map(text).partition(|id| is_denied(id));
+            let values: Vec<Json> = read.iter().map(|id| value(id)).collect();
+            let errors: Vec<Json> = denied.iter().map(|id| json!({ "SecretId": id, "ErrorCode": DENIED })).collect();
+            (200, json!({ "SecretValues": values, "Errors": errors }))
+        }
+        None if is_denied(&text(&asked["SecretId"])) => (400, json!({ "__type": DENIED })),
+        None => (200, value(&text(&asked["SecretId"]))),
+    };
+    whole(stream, status, &[("content-type", "application/x-amz-json-1.1")], answer.to_string().as_bytes())
 }
 
 fn endless(stream: &mut TcpStream, chunked: bool) -> Result<()> {

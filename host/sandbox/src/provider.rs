@@ -196,6 +196,20 @@ struct Answered<T> {
     records: Vec<RequestRecord>,
 }
 
+/// Whether a plugin that was refused a request, or got no answer to it, has no reason to speak of this kind.
+fn is_of_an_answer(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::NotFound
+            | Kind::AccessDenied
+            | Kind::InvalidRequest
+            | Kind::Conflict
+            | Kind::WrongState
+            | Kind::Unsupported
+            | Kind::Upstream
+    )
+}
+
 /// A call of one exported function: instantiates, then calls.
 macro_rules! act {
     ($pre:ident, $interface:ident, |$store:ident, $guest:ident| $call:expr) => {
@@ -252,8 +266,10 @@ impl SecretProvider for Provider {
         }
         let one = |(path, answer): (&&str, convert::Many)| match (answer, &refused) {
             (Ok(secret), _) => secret.map(convert::secret).transpose(),
-            (Err(_), Some(refused)) => Err(refused.clone()),
-            (Err(error), None) => Err(self.names(path).judged(error, &records)),
+            // What the host refused was one request of perhaps several. A failure of which only an answer or the plugin's
+            // own rule can speak is none of that; one that a plugin makes up is asked for alone, and judged there.
+            (Err(error), Some(refused)) if !is_of_an_answer(convert::kind(error.kind)) => Err(refused.clone()),
+            (Err(error), _) => Err(self.names(path).judged(error, &records)),
         };
         Ok(paths.iter().zip(answer).map(one).collect())
     }

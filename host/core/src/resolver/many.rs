@@ -123,7 +123,7 @@ impl Resolver {
             Ok(answers) => (answers, true),
             Err(failure) => (batch.iter().map(|_| Err(failure.clone())).collect(), false),
         };
-        if answers.iter().all(|answer| answer.as_ref().is_err_and(|failure| failure.kind == Kind::AccessDenied)) {
+        if answers.iter().all(|answer| answer.as_ref().is_err_and(is_denial)) {
             let mut refusing = self.refusing.lock().unwrap_or_else(PoisonError::into_inner);
             refusing.insert(opened.grant_digest.clone());
         }
@@ -168,6 +168,12 @@ impl Resolver {
             self.cache.put(self.key(opened, target), secret.clone(), Instant::now());
         }
     }
+}
+
+/// Whether the backend denied the batch itself: where its answer was one of success, it denied each secret, and the next
+/// batch may have others.
+fn is_denial(failure: &Failure) -> bool {
+    failure.kind == Kind::AccessDenied && failure.status.is_none_or(|status| status >= 400)
 }
 
 /// Whether a secret that failed in a batch may be read by itself: so it is, unless the backend is away, or the plugin broke.

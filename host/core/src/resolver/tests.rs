@@ -40,9 +40,11 @@ impl SecretProvider for Memory {
             "alone" => Err(Failure::new(Kind::AccessDenied, "not in a batch")),
             path => Ok(Some(Secret { value: Value::new(path.as_bytes().to_vec()), ..Secret::default() })),
         };
+        let denied = |status| Err(Failure { status: Some(status), ..Failure::new(Kind::AccessDenied, "no") });
         match paths {
             ["whole", ..] => Err(Failure::new(Kind::TooLarge, "not all of it")),
-            ["denied", ..] => Ok(paths.iter().map(|_| Err(Failure::new(Kind::AccessDenied, "no"))).collect()),
+            ["each", ..] => Ok(paths.iter().map(|_| denied(200)).collect()),
+            ["denied", ..] => Ok(paths.iter().map(|_| denied(403)).collect()),
             _ => Ok(paths.iter().map(answer).collect()),
         }
     }
@@ -214,9 +216,12 @@ async fn a_backend_that_refuses_a_whole_batch_is_read_one_by_one_from_then_on() 
     // A batch that fails for another reason says nothing of the next one.
     assert_eq!(many(&resolver, &["whole", "b"]).await, [whole; 2]);
     assert_eq!(many(&resolver, &["c", "e"]).await, ["c", "e"]);
+    // Nor does one that was answered, by a denial of each.
+    assert_eq!(many(&resolver, &["each", "i"]).await, [whole; 2]);
+    assert_eq!(many(&resolver, &["j", "k"]).await, ["j", "k"]);
     assert_eq!(many(&resolver, &["denied", "f"]).await, [whole; 2]);
     assert_eq!(many(&resolver, &["g", "h"]).await, [whole; 2]);
-    assert_eq!(memory.batches.load(Ordering::Relaxed), 3);
+    assert_eq!(memory.batches.load(Ordering::Relaxed), 5);
 }
 
 #[tokio::test]
