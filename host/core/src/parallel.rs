@@ -1,53 +1,19 @@
 //! Several pieces of work at once, with a bound, and their outcomes in the order in which the work was given.
 
-use std::collections::VecDeque;
-use std::pin::Pin;
-use std::task::Poll;
+use std::future::ready;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::iter;
 
 /// How many calls of plugins a command has under way at once: as many as the broker has requests of one provider.
 pub const AT_ONCE: usize = 8;
 
-/// Work that has begun.
-enum Slot<F: Future> {
-    Running(Pin<Box<F>>),
-    Ended(F::Output),
-}
-
 /// Does at most `at_once` pieces of work at a time, and hands each outcome to `each`, in the order of the work.
 ///
-/// An outcome that waits for an earlier one takes up a place, so no more than `at_once` of them are ever kept.
+/// An outcome that waits for an earlier one takes up a place, so no more than `at_once` of them are ever kept. Work that waits
+/// is looked at when it is woken, and not whenever other work is.
 pub async fn in_order<F: Future>(at_once: usize, work: impl IntoIterator<Item = F>, mut each: impl FnMut(F::Output)) {
-    let mut work = work.into_iter().fuse();
-    let mut slots: VecDeque<Slot<F>> = VecDeque::new();
-    std::future::poll_fn(|context| {
-        loop {
-            let free = at_once.max(1).saturating_sub(slots.len());
-            slots.extend(work.by_ref().take(free).map(|begun| Slot::Running(Box::pin(begun))));
-            if slots.is_empty() {
-                return Poll::Ready(());
-            }
-            for slot in &mut slots {
-                if let Slot::Running(running) = slot
-                    && let Poll::Ready(outcome) = running.as_mut().poll(context)
-                {
-                    *slot = Slot::Ended(outcome);
-                }
-            }
-            if matches!(slots.front(), Some(Slot::Running(_))) {
-                return Poll::Pending;
-            }
-            while let Some(slot) = slots.pop_front() {
-                match slot {
-                    Slot::Ended(outcome) => each(outcome),
-                    running @ Slot::Running(_) => {
-                        slots.push_front(running);
-                        break;
-                    }
-                }
-            }
-        }
-    })
-    .await;
+    iter(work).buffered(at_once.max(1)).for_each(|outcome| ready(each(outcome))).await;
 }
 
 #[cfg(test)]
@@ -79,6 +45,28 @@ mod tests {
             assert_eq!(outcomes, times);
             assert_eq!(running.get(), (0, at_once.clamp(1, times.len())));
         }
+    }
+
+    #[tokio::test]
+    async fn work_that_waits_is_left_alone_until_it_is_woken() {
+        let looked = Cell::new(0);
+        let work = |times: usize| {
+            let looked = &looked;
+            async move {
+                if times > 0 {
+                    return looked_at(times, &Cell::default()).await;
+                }
+                let mut ends = std::pin::pin!(tokio::time::sleep(std::time::Duration::from_millis(50)));
+                std::future::poll_fn(|context| {
+                    looked.set(looked.get() + 1);
+                    ends.as_mut().poll(context)
+                })
+                .await;
+                0
+            }
+        };
+        in_order(2, [0, 30, 30, 30].map(work), |_| {}).await;
+        assert!(looked.get() <= 3, "looked at {} times", looked.get());
     }
 
     #[tokio::test]
