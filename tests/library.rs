@@ -77,7 +77,10 @@ pub type Value = Result<Option<Vec<u8>>, Failure>;
 /// Reads many paths of the default provider at once.
 pub fn read_many(resolver: &Resolver, paths: &[String]) -> Vec<Value> {
     let targets: Vec<Target<'_>> = paths.iter().map(|path| Target { provider: None, path, version: None }).collect();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // As the commands have it that read many.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(cores.min(4)).enable_all().build().unwrap();
     let bytes = |secret: Secret| secret.value.expose().to_vec();
     let answers = runtime.block_on(resolver.read_many(&targets));
     answers.into_iter().map(|answer| answer.map(|secret| secret.map(bytes))).collect()

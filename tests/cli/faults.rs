@@ -18,6 +18,8 @@ use super::{get, set};
 const CANARY: &str = "canary+of+a+value";
 /// What stands in each error that the proxy makes up: words of a server, which nobody is shown.
 const WORDS: &str = "canary of the server's own words";
+/// What a failed write says that may have arrived.
+const LEFT_OPEN: &str = "it may have been done all the same";
 /// Longer than any call may take, in ms: 20 s, and some for a machine that is busy.
 const TOO_LATE: u32 = 24_000;
 /// How long the proxy may take to pass on what it held back.
@@ -121,7 +123,10 @@ fn prove(subject: &Subject) {
         });
         let reading = scope.spawn(move || get(world, &format!("{late}/steady")));
         let tried = faults(subject);
-        for (outcome, what) in [(writing.join().unwrap(), "can't write"), (reading.join().unwrap(), "can't read")] {
+        let (written, read) = (writing.join().unwrap(), reading.join().unwrap());
+        // Who only asked has changed nothing.
+        assert_eq!(written.stderr.contains(LEFT_OPEN), !subject.asks_first, "{written:?}");
+        for (outcome, what) in [(&written, "can't write"), (read.never_shows(LEFT_OPEN), "can't read")] {
             outcome.exits(6).stdout_is("").stderr_has(what).stderr_has(subject.late.origin());
             outcome.stderr_has("did not answer in the time that one call has").never_shows(CANARY);
         }
@@ -162,6 +167,10 @@ fn faults(subject: &Subject) -> Tried {
             if written.code != Some(0) {
                 failures += 1;
                 subject.is_named(&written, &fault, "can't write");
+                // It was done, and the answer was lost; what a server refused in so many words was not.
+                let (lost, said) = (fault.name == "cut", matches!(fault.name, "throttled" | "failing"));
+                assert!(!lost || subject.asks_first || written.stderr.contains(LEFT_OPEN), "{written:?}");
+                assert!(!said || !written.stderr.contains(LEFT_OPEN), "{written:?}");
             }
             tried.entry(name.clone()).or_default().push((value(&name, number), written.code == Some(0)));
         }

@@ -67,11 +67,14 @@ impl Call {
             attempts: 0,
             outcome: "ok",
             permission: None,
+            is_open: false,
         };
         let outcome = self.climb(request, &mut record).await.map_err(|stop| {
             record.outcome = stop.token();
+            record.is_open &= record.attempts > 0 && stop.leaves_open();
             self.note(stop)
         });
+        record.is_open &= outcome.is_err();
         record.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         // A guest can ask for ever once its budget is spent; the first refusals say all that audit has to know.
@@ -140,6 +143,7 @@ impl Call {
         };
         record.route = route.path.to_string();
         record.permission.clone_from(&route.permission);
+        record.is_open = route.ability != Ability::Read;
         if let Some(rule) = forbidden(route::literals(&route.path)) {
             return Err(forbid(rule));
         }

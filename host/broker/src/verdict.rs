@@ -68,6 +68,14 @@ impl Stop {
         }
     }
 
+    /// Whether a request that went out may have been done all the same, since no whole answer came.
+    pub(crate) fn leaves_open(&self) -> bool {
+        matches!(
+            self,
+            Self::Failed(_, Failure::Broken(_) | Failure::Unreadable(_) | Failure::TooLarge | Failure::Timeout)
+        )
+    }
+
     /// Its rank (the lowest is the worst), what the host says of it, and what the guest hears.
     pub(crate) fn judged(self, grant: &Grant) -> (u8, Verdict, Refusal) {
         let unreachable = |origin: &str, what: String, hint| {

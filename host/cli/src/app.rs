@@ -13,9 +13,9 @@ use forge_core::project;
 use forge_core::resolver::Resolver;
 use forge_core::trust;
 use forge_sandbox::{Builtin, Calls, Compiler, Plugins, Sandbox};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 
-use crate::arguments::{Arguments, Command, Global, Later};
+use crate::arguments::{Arguments, Command, Global, Later, Secret};
 use crate::credential::Answers;
 use crate::failure::{Context as _, Outcome, usage};
 use crate::keyring::Desktop;
@@ -29,6 +29,9 @@ static BUILTINS: &[Builtin] = include!(concat!(env!("OUT_DIR"), "/builtins.rs"))
 /// How long a copy of a secret is fresh within one process (seeds: 300 s, 100 entries).
 const TIME_TO_LIVE: Duration = Duration::from_secs(300);
 const CACHED: usize = 100;
+
+/// The most threads that calls run on: eight of them are under way at once, and most of their time they wait.
+const MOST_THREADS: usize = 4;
 
 /// The program's own world.
 #[derive(Debug)]
@@ -73,7 +76,7 @@ fn begun(arguments: Arguments, printer: &mut Printer, begun: &mut Option<Runtime
         _ => {}
     }
     let app = App::new(arguments.global)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+    let runtime = runtime(&arguments.command).map_err(|error| {
         forge_core::provider::Failure::new(forge_core::Kind::Internal, format!("can't start: {error}"))
     })?;
     begun.insert(runtime).block_on(async {
@@ -90,6 +93,17 @@ fn begun(arguments: Arguments, printer: &mut Printer, begun: &mut Option<Runtime
             Command::Allow(Later(arguments)) => commands::allow::run(&app, printer, &arguments).await,
         }
     })
+}
+
+/// What a command runs on: one thread starts soonest, and calls for many secrets compute side by side on a few.
+fn runtime(command: &Command) -> std::io::Result<Runtime> {
+    let is_of_many = matches!(command, Command::Import(_) | Command::Secret(Later(Secret::Copy(_))));
+    let mut builder = if is_of_many { Builder::new_multi_thread() } else { Builder::new_current_thread() };
+    if is_of_many {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        builder.worker_threads(cores.min(MOST_THREADS));
+    }
+    builder.enable_all().build()
 }
 
 /// Forge's own words and its plugins' on standard error: warnings always, the rest at `-v`.

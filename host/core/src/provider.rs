@@ -147,6 +147,9 @@ pub struct RequestRecord {
     /// What its route says that the right for it is called. A manifest's word, so it is no part of the audit.
     #[serde(skip)]
     pub permission: Option<String>,
+    /// It went out on a route that changes something, and no whole answer came: nobody knows here whether it was done.
+    #[serde(skip)]
+    pub is_open: bool,
 }
 
 /// What happened during one operation, collected for audit.

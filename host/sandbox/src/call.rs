@@ -124,6 +124,13 @@ impl Names<'_> {
         if self.is_builtin { hint.to_owned() } else { format!("plugin `{}` suggests: {hint}", self.manifest.id) }
     }
 
+    /// A failure of a call that may have changed what it was to change: whoever does it again should know.
+    pub(crate) fn left_open(&self, failure: Failure) -> Failure {
+        let open = "it may have been done all the same: look before you do it again";
+        let hint = failure.hint.map_or_else(|| open.to_owned(), |hint| format!("{open}; {hint}"));
+        Failure { hint: Some(hint), ..failure }
+    }
+
     /// The hint after an answer that denied what needs this right.
     fn denied(&self, permission: &str, hint: Option<String>) -> String {
         let on = match self.path {
@@ -209,6 +216,7 @@ mod tests {
             attempts: 1,
             outcome: "ok",
             permission: Some(permission.to_owned()),
+            is_open: false,
         }
     }
 

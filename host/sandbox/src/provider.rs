@@ -169,6 +169,7 @@ impl Provider {
             return Err(failure);
         }
         let could_not = refused.is_some();
+        let is_open = writes && records.iter().any(|record| record.is_open);
         if let (End::Answered(_), Some(missed), true) = (&end, &missed, writes) {
             // What was written counts, and the guest says that it is done: the rest was tidying.
             tracing::warn!(
@@ -176,14 +177,15 @@ impl Provider {
                 missed.what
             );
         }
-        match (end, refused.or(missed).or(verdict)) {
+        let answered = match (end, refused.or(missed).or(verdict)) {
             // A write that the host could not do is not done, whatever the guest makes of it.
             (End::Answered(_), Some(failure)) if writes && could_not => Err(failure),
             (End::Answered(answer), refused) => Ok(Answered { answer, refused, records }),
             (_, Some(failure)) => Err(failure),
             (End::Broke(failure), None) => Err(failure),
             (End::Refused(error), None) => Err(names.judged(error, &records)),
-        }
+        };
+        answered.map_err(|failure| if is_open { names.left_open(failure) } else { failure })
     }
 }
 

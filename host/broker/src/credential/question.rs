@@ -69,6 +69,7 @@ impl Question<'_> {
                 attempts: 1,
                 outcome: if outcome.is_ok() { "ok" } else { "unreachable" },
                 permission: None,
+                is_open: false,
             });
         }
         outcome.map_err(|failure| self.failure(failure))
