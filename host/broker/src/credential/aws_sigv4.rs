@@ -58,7 +58,6 @@ const OF_ROLE: [&str; 3] = ["external-id", "mfa-serial", "session-name"];
 /// aws-config, the chain of AWS' own SDK, is not used: it reads the environment and files by itself, starts what a profile
 /// says, knows no code of a device, and has no say in where STS is; what is left of it are five small requests.
 pub(crate) static KIND: CredentialKind = CredentialKind {
-    name: "aws-sigv4",
     sources: &[
         "access-key-id",
         "secret-access-key",
@@ -82,7 +81,6 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
         "metadata-endpoint",
         "credential-process",
     ],
-    either: &[],
     // "AWS SDKs and Tools Reference Guide, Static credentials" and "Location of the shared files".
     usual_sources: &[
         UsualSources { unless: &PARTS, ..UsualSources::required("access-key-id", &["env:AWS_ACCESS_KEY_ID"]) },
@@ -120,10 +118,8 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
             ..UsualSources::required("container-token", &CONTAINER_TOKENS)
         },
     ],
-    has_audience: true,
     is_own_origin: |origin| Endpoint::of_origin(origin).is_some(),
     has_own_names: true,
-    colon_is_action: false,
     // Every action on every account's secrets is a `POST /` there ("Smithy, AWS JSON 1.1 protocol").
     shares_endpoints: Some(SharedEndpoint { action: "x-amz-target", targets: &endpoint::TARGETS }),
     derives: partition::DERIVES,
@@ -138,14 +134,15 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
         own.map(str::to_owned).into_iter().collect()
     },
     asks_at: |parameters, audience| sts::place(parameters, audience).map(|(origin, _)| origin),
-    needs_certificate: |_| false,
-    needs_tokens_kept: |_| false,
-    check,
-    // The signature, its time and the session's token; `x-amz-target` names the action and is the route's to pin.
-    is_own_header: |_, name| name == "authorization" || (name.starts_with("x-amz") && name != "x-amz-target"),
     forbidden: endpoint::forbidden,
     forbidden_route: endpoint::forbidden_route,
-    open,
+    ..CredentialKind::usual(
+        "aws-sigv4",
+        // The signature, its time and the session's token; `x-amz-target` names the action and is the route's to pin.
+        |_, name| name == "authorization" || (name.starts_with("x-amz") && name != "x-amz-target"),
+        check,
+        open,
+    )
 };
 
 fn check(parameters: &Parameters) -> Result<(), Error> {

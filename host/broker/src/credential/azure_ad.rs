@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use forge_core::setting::origin;
+use secrecy::SecretString;
 
-use super::fetched::{Fetched, Issuer};
-use super::{Credential, CredentialKind, Derives, Errand, Injection, Material, Parameters, UsualSources};
+use super::issued::{self, Bearer};
+use super::{Credential, CredentialKind, Errand, Material, Parameters, UsualSources};
 use crate::client::Answer;
-use crate::request::Parsed;
 use crate::{Error, Source};
 
 mod assertion;
@@ -44,7 +44,6 @@ const CLIENT: UsualSources = UsualSources::required("client-id", &["env:AZURE_CL
 const SECRET: UsualSources = UsualSources::required("client-secret", &["env:AZURE_CLIENT_SECRET"]);
 
 pub(crate) static KIND: CredentialKind = CredentialKind {
-    name: "azure-ad",
     sources: &["client-secret", "client-certificate", "federated-token-file"],
     settings: &["method", "login-endpoint", "resource"],
     either: &["tenant", "client-id"],
@@ -68,23 +67,14 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
             ..UsualSources::required("federated-token-file", &["file:$AZURE_FEDERATED_TOKEN_FILE", FEDERATED])
         },
     ],
-    has_audience: true,
+    // A vault's name is in the name of its host, so no endpoint is shared.
     is_own_origin: |origin| Cloud::of_origin(origin).is_some(),
     has_own_names: true,
-    colon_is_action: false,
-    // A vault's name is in the name of its host.
-    shares_endpoints: None,
-    derives: Derives::NONE,
     endpoints: &["login-endpoint"],
-    logs_in_at: |_| Vec::new(),
     asks_at,
-    needs_certificate: |_| false,
-    needs_tokens_kept: |_| false,
-    check,
-    is_own_header: |_, name| name == "authorization" || name.starts_with("x-ms-"),
     forbidden: paths::forbidden,
     forbidden_route: paths::forbidden_route,
-    open,
+    ..CredentialKind::usual("azure-ad", |_, name| name == "authorization" || name.starts_with("x-ms-"), check, open)
 };
 
 /// The way in which it logs in.
@@ -187,49 +177,14 @@ fn open(material: Material) -> Result<Arc<dyn Credential>, Error> {
     // `az login` and a machine's new identity change whom a token speaks for, and nothing here would tell that a kept one is
     // another's; both keep their tokens themselves.
     let tokens = tokens.filter(|_| !matches!(method(&parameters), "cli" | "managed-identity"));
-    let login = Arc::new(Login::new(&parameters, &sources, transport, vault, cloud)?);
-    let token = Fetched::new(KIND.name, Arc::clone(&login) as Arc<dyn Issuer>, tokens, logins);
-    Ok(Arc::new(AzureAd { login, token }))
-}
-
-/// An identity and its token.
-struct AzureAd {
-    login: Arc<Login>,
-    token: Fetched,
+    let login = Login::new(&parameters, &sources, transport, vault, cloud)?;
+    Ok(issued::credential(KIND.name, login, tokens, logins))
 }
 
 #[async_trait]
-impl Credential for AzureAd {
-    async fn inject(&self, _: &Parsed, errand: &Errand<'_>) -> Result<Injection, Error> {
-        self.token.inject(errand).await
-    }
-
-    async fn renew(
-        &self,
-        _: &Parsed,
-        used: &Injection,
-        status: u16,
-        errand: &Errand<'_>,
-    ) -> Result<Option<Injection>, Error> {
-        self.token.renew(used, status, errand).await
-    }
-
-    async fn doubt(&self, _: &Injection, origin: &str, answer: &Answer, _: &Errand<'_>) -> Option<Error> {
-        if answer.status != 401 {
-            return None;
-        }
-        match challenge::tenant(&answer.headers, self.login.expected()) {
-            Err(challenge::Fault::None) => self.token.doubt(origin, answer),
-            Err(fault) => Some(self.login.challenge_error(fault)),
-            Ok(tenant) => match self.login.known_tenant().await {
-                Some(known) if !known.eq_ignore_ascii_case(&tenant) && !known.contains('.') => Some(Error::Challenge {
-                    kind: KIND.name,
-                    origin: origin.to_owned(),
-                    rule: format!("it belongs to the tenant `{tenant}`, and this login to `{known}`"),
-                }),
-                _ => self.token.doubt(origin, answer),
-            },
-        }
+impl Bearer for Login {
+    async fn identity(&self, token: &SecretString, _: &Errand<'_>) -> Result<Option<String>, Error> {
+        Ok(identity::of(token))
     }
 
     /// Whoever is told to come later was not heard, so even a write may go out again ("Azure Key Vault throttling guidance").
@@ -237,8 +192,22 @@ impl Credential for AzureAd {
         answer.status == 429
     }
 
-    async fn identity(&self, errand: &Errand<'_>) -> Result<Option<String>, Error> {
-        Ok(identity::of(&self.token.text(errand).await?))
+    async fn doubt(&self, origin: &str, answer: &Answer, usual: Option<Error>) -> Option<Error> {
+        if answer.status != 401 {
+            return None;
+        }
+        match challenge::tenant(&answer.headers, self.expected()) {
+            Err(challenge::Fault::None) => usual,
+            Err(fault) => Some(self.challenge_error(fault)),
+            Ok(tenant) => match self.known_tenant().await {
+                Some(known) if !known.eq_ignore_ascii_case(&tenant) && !known.contains('.') => Some(Error::Challenge {
+                    kind: KIND.name,
+                    origin: origin.to_owned(),
+                    rule: format!("it belongs to the tenant `{tenant}`, and this login to `{known}`"),
+                }),
+                _ => usual,
+            },
+        }
     }
 }
 

@@ -6,39 +6,21 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use forge_core::masking::Forms;
-use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use secrecy::ExposeSecret as _;
 use zeroize::Zeroizing;
 
 use super::held::Held;
-use super::{Credential, CredentialKind, Derives, Errand, Injection, Material, Parameters};
+use super::value::sensitive;
+use super::{Credential, CredentialKind, Errand, Injection, Material, Parameters};
 use crate::request::Parsed;
 use crate::{Error, Source};
 
 pub(crate) static KIND: CredentialKind = CredentialKind {
-    name: "basic",
     sources: &["password"],
-    settings: &[],
     // A user's name has no colon (RFC 7617, section 2), and every source has one.
     either: &["username"],
-    usual_sources: &[],
-    has_audience: true,
-    is_own_origin: |_| false,
-    has_own_names: false,
-    colon_is_action: false,
-    shares_endpoints: None,
-    derives: Derives::NONE,
-    endpoints: &[],
-    logs_in_at: |_| Vec::new(),
-    asks_at: |_, _| None,
-    needs_certificate: |_| false,
-    needs_tokens_kept: |_| false,
-    check,
-    is_own_header: |_, name| name == "authorization",
-    forbidden: |_, _| None,
-    forbidden_route: |_| None,
-    open,
+    ..CredentialKind::usual("basic", |_, name| name == "authorization", check, open)
 };
 
 /// Who logs in: typed, or found at a source.
@@ -101,9 +83,7 @@ impl Basic {
         let (password, is_fresh) = self.password.read().await?;
         let pair = Zeroizing::new(format!("{name}:{}", password.text.expose_secret()));
         let encoded = Zeroizing::new(STANDARD.encode(pair.as_bytes()));
-        let text = Zeroizing::new(format!("Basic {}", encoded.as_str()));
-        let mut value = HeaderValue::from_str(&text).map_err(|_| KIND.error("can't stand in a header"))?;
-        value.set_sensitive(true);
+        let value = sensitive("Basic ", &encoded).ok_or_else(|| KIND.error("can't stand in a header"))?;
         // The pair has its base64 among its forms; what is made of that base64 in turn is looked for as well.
         let (pair, encoded) = (Forms::of(pair.as_bytes()), Forms::of(encoded.as_bytes()));
         Ok(Injection {

@@ -9,31 +9,12 @@ use http::header::AUTHORIZATION;
 
 use super::header::Header;
 use super::held::Held;
-use super::{Credential, CredentialKind, Derives, Material, Parameters};
+use super::{Credential, CredentialKind, Material, Parameters};
 use crate::Error;
 
 pub(crate) static KIND: CredentialKind = CredentialKind {
-    name: "bearer",
     sources: &["token"],
-    settings: &[],
-    either: &[],
-    usual_sources: &[],
-    has_audience: true,
-    is_own_origin: |_| false,
-    has_own_names: false,
-    colon_is_action: false,
-    shares_endpoints: None,
-    derives: Derives::NONE,
-    endpoints: &[],
-    logs_in_at: |_| Vec::new(),
-    asks_at: |_, _| None,
-    needs_certificate: |_| false,
-    needs_tokens_kept: |_| false,
-    check,
-    is_own_header: |_, name| name == "authorization",
-    forbidden: |_, _| None,
-    forbidden_route: |_| None,
-    open,
+    ..CredentialKind::usual("bearer", |_, name| name == "authorization", check, open)
 };
 
 fn check(parameters: &Parameters) -> Result<(), Error> {

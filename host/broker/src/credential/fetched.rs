@@ -9,16 +9,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use forge_core::Kind;
 use forge_core::masking::Forms;
-use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
-use zeroize::Zeroizing;
 
 use super::held::Held;
 use super::kept::{self, Kept};
 use super::lifetime::Lifetime;
+use super::value::sensitive;
 use super::{Errand, Injection};
 use crate::client::Answer;
 use crate::logins::LONGEST;
@@ -184,7 +183,7 @@ impl Fetched {
     }
 
     fn injection(&self, edition: &Edition, is_fresh: bool) -> Result<Injection, Error> {
-        let value = bearer(&edition.text)
+        let value = sensitive("Bearer ", edition.text.expose_secret())
             .ok_or_else(|| Error::Parameter { kind: self.way.kind, rule: "can't stand in a header".to_owned() })?;
         let headers = vec![(AUTHORIZATION, value)];
         Ok(Injection { headers, secrets: edition.forms.clone(), edition: edition.number, is_fresh })
@@ -376,14 +375,6 @@ impl Edition {
         forms.push(Arc::new(Forms::of(text.expose_secret().as_bytes())));
         Self { text, forms, number: 0, lifetime }
     }
-}
-
-/// A token as the value of its header, which no log prints; `None` for one that can't be one.
-pub(super) fn bearer(token: &SecretString) -> Option<HeaderValue> {
-    let text = Zeroizing::new(format!("Bearer {}", token.expose_secret()));
-    let mut value = HeaderValue::from_str(&text).ok()?;
-    value.set_sensitive(true);
-    Some(value)
 }
 
 #[cfg(test)]

@@ -6,15 +6,11 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use forge_core::setting::origin;
-use http::{HeaderName, HeaderValue};
+use http::HeaderName;
 
-use super::fetched::Fetched;
-use super::{Credential, CredentialKind, Errand, Injection, Material, Parameters, UsualSources};
+use super::{Credential, CredentialKind, Material, Parameters, UsualSources, issued};
 use crate::Error;
-use crate::client::Answer;
-use crate::request::Parsed;
 
 mod assertion;
 mod exchange;
@@ -36,10 +32,8 @@ const EXCHANGE: &str = "https://sts.googleapis.com";
 const IMPERSONATION: &str = "https://iamcredentials.googleapis.com";
 
 pub(crate) static KIND: CredentialKind = CredentialKind {
-    name: "google",
     sources: &["credentials", "service-account"],
     settings: &["method", "login-endpoint", "metadata-endpoint", "subject-endpoint", "quota-project"],
-    either: &[],
     // AIP-4110: the variable names a file; then where `gcloud auth application-default login` leaves one.
     usual_sources: &[UsualSources {
         unless: &["service-account"],
@@ -48,22 +42,15 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
             &["file:$GOOGLE_APPLICATION_CREDENTIALS", "file:~/.config/gcloud/application_default_credentials.json"],
         )
     }],
-    has_audience: true,
     is_own_origin: paths::is_own_origin,
     has_own_names: true,
     colon_is_action: true,
-    shares_endpoints: None,
     derives: location::DERIVES,
     endpoints: &["login-endpoint", "metadata-endpoint", "subject-endpoint"],
     logs_in_at,
-    asks_at: |_, _| None,
-    needs_certificate: |_| false,
-    needs_tokens_kept: |_| false,
-    check,
-    is_own_header: |_, name| name == "authorization" || name.starts_with("x-goog-"),
     forbidden: paths::forbidden,
     forbidden_route: paths::forbidden_route,
-    open,
+    ..CredentialKind::usual("google", |_, name| name == "authorization" || name.starts_with("x-goog-"), check, open)
 };
 
 fn check(parameters: &Parameters) -> Result<(), Error> {
@@ -135,65 +122,8 @@ fn open(material: Material) -> Result<Arc<dyn Credential>, Error> {
         (false, Some(source)) => Way::File { source: source.parse()?, is_key: true },
         (false, None) => Way::File { source: KIND.source(&parameters, "credentials")?, is_key: false },
     };
-    let issuer = Issuer::new(way, sources, transport, typed("login-endpoint"), typed("subject-endpoint"));
-    let issuer = Arc::new(issuer);
-    let token = Fetched::new(KIND.name, Arc::clone(&issuer) as Arc<_>, tokens, logins);
-    Ok(Arc::new(Google { issuer, token, quota_project: typed("quota-project") }))
-}
-
-/// Who logs in, and the token that gave.
-struct Google {
-    issuer: Arc<Issuer>,
-    token: Fetched,
-    quota_project: Option<String>,
-}
-
-impl Google {
-    /// Adds whose quota the request counts for, where somebody said so.
-    async fn completed(&self, mut injection: Injection) -> Result<Injection, Error> {
-        let of_file = match &self.quota_project {
-            None => self.issuer.quota_project().await?,
-            Some(_) => None,
-        };
-        if let Some(project) = self.quota_project.clone().or(of_file) {
-            let value = HeaderValue::from_str(&project).map_err(|_| KIND.error("has a quota project that is none"))?;
-            injection.headers.push((QUOTA_PROJECT, value));
-        }
-        Ok(injection)
-    }
-}
-
-#[async_trait]
-impl Credential for Google {
-    async fn inject(&self, _: &Parsed, errand: &Errand<'_>) -> Result<Injection, Error> {
-        self.completed(self.token.inject(errand).await?).await
-    }
-
-    fn is_throttled(&self, answer: &Answer) -> bool {
-        refusal::is_throttled(answer)
-    }
-
-    async fn renew(
-        &self,
-        _: &Parsed,
-        used: &Injection,
-        status: u16,
-        errand: &Errand<'_>,
-    ) -> Result<Option<Injection>, Error> {
-        match self.token.renew(used, status, errand).await? {
-            Some(newer) => self.completed(newer).await.map(Some),
-            None => Ok(None),
-        }
-    }
-
-    async fn doubt(&self, _: &Injection, origin: &str, answer: &Answer, _: &Errand<'_>) -> Option<Error> {
-        self.token.doubt(origin, answer)
-    }
-
-    async fn identity(&self, errand: &Errand<'_>) -> Result<Option<String>, Error> {
-        let token = self.token.text(errand).await?;
-        self.issuer.identity(&token, errand).await
-    }
+    let issuer = Issuer::new(way, sources, transport, &parameters);
+    Ok(issued::credential(KIND.name, issuer, tokens, logins))
 }
 
 #[cfg(test)]

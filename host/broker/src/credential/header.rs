@@ -9,37 +9,24 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use http::{HeaderName, HeaderValue};
+use http::HeaderName;
 use secrecy::ExposeSecret as _;
-use zeroize::Zeroizing;
 
 use super::held::{Held, Reading};
-use super::{Credential, CredentialKind, Derives, Errand, Injection, Material, Parameters};
+use super::value::sensitive;
+use super::{Credential, CredentialKind, Errand, Injection, Material, Parameters};
 use crate::request::Parsed;
 use crate::{Error, header};
 
 pub(crate) static KIND: CredentialKind = CredentialKind {
-    name: "header",
     sources: &["value"],
     settings: &["name", "prefix"],
-    either: &[],
-    usual_sources: &[],
-    has_audience: true,
-    is_own_origin: |_| false,
-    has_own_names: false,
-    colon_is_action: false,
-    shares_endpoints: None,
-    derives: Derives::NONE,
-    endpoints: &[],
-    logs_in_at: |_| Vec::new(),
-    asks_at: |_, _| None,
-    needs_certificate: |_| false,
-    needs_tokens_kept: |_| false,
-    check,
-    is_own_header: |parameters, name| parameters.get("name").is_some_and(|own| own == name),
-    forbidden: |_, _| None,
-    forbidden_route: |_| None,
-    open,
+    ..CredentialKind::usual(
+        "header",
+        |parameters, name| parameters.get("name").is_some_and(|own| own == name),
+        check,
+        open,
+    )
 };
 
 /// Headers in which the credential would change how the request is framed, where it goes or what it means.
@@ -136,9 +123,8 @@ pub(super) struct Header {
 
 impl Header {
     fn injection(&self, reading: &Reading, is_fresh: bool) -> Result<Injection, Error> {
-        let text = Zeroizing::new(format!("{}{}", self.prefix, reading.text.expose_secret()));
-        let mut value = HeaderValue::from_str(&text).map_err(|_| self.kind.error("can't stand in a header"))?;
-        value.set_sensitive(true);
+        let value = sensitive(&self.prefix, reading.text.expose_secret());
+        let value = value.ok_or_else(|| self.kind.error("can't stand in a header"))?;
         Ok(Injection {
             headers: vec![(self.name.clone(), value)],
             secrets: vec![Arc::clone(&reading.forms)],

@@ -10,44 +10,28 @@ use base64::engine::general_purpose::STANDARD;
 use forge_core::masking::Forms;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::fetched::{Fetched, Issuer, Means, Token};
+use super::fetched::{Issuer, Means, Token};
 use super::held::Held;
+use super::issued::{self, Bearer};
 use super::oauth::{self, Asked, encoded};
 use super::question::Question;
-use super::{Credential, CredentialKind, Derives, Errand, Injection, Material, Parameters};
+use super::value::sensitive;
+use super::{Credential, CredentialKind, Errand, Material, Parameters};
 use crate::Error;
-use crate::client::{Answer, Transport};
-use crate::request::Parsed;
+use crate::client::Transport;
 
 /// What the texts of errors call the request for a token.
 const WHAT: &str = "login";
 
 pub(crate) static KIND: CredentialKind = CredentialKind {
-    name: "oauth2-client",
     sources: &["client-secret"],
     settings: &["client-id", "token-url", "scope", "secret-in"],
-    either: &[],
-    usual_sources: &[],
-    has_audience: true,
-    is_own_origin: |_| false,
-    has_own_names: false,
-    colon_is_action: false,
-    shares_endpoints: None,
-    derives: Derives::NONE,
     endpoints: &["token-url"],
-    logs_in_at: |_| Vec::new(),
-    asks_at: |_, _| None,
-    needs_certificate: |_| false,
-    needs_tokens_kept: |_| false,
-    check,
-    is_own_header: |_, name| name == "authorization",
-    forbidden: |_, _| None,
-    forbidden_route: |_| None,
-    open,
+    ..CredentialKind::usual("oauth2-client", |_, name| name == "authorization", check, open)
 };
 
 fn check(parameters: &Parameters) -> Result<(), Error> {
@@ -93,7 +77,7 @@ fn open(material: Material) -> Result<Arc<dyn Credential>, Error> {
     let Material { parameters, sources, transport, tokens, logins, .. } = material;
     let typed = |name: &str| parameters.get(name).cloned().unwrap_or_default();
     let (origin, target) = endpoint(&typed("token-url")).unwrap_or_default();
-    let client = Arc::new(Client {
+    let client = Client {
         transport,
         origin,
         target,
@@ -101,9 +85,8 @@ fn open(material: Material) -> Result<Arc<dyn Credential>, Error> {
         scope: typed("scope"),
         is_in_body: typed("secret-in") == "body",
         secret: Held::new(sources, KIND.source(&parameters, "client-secret")?),
-    });
-    let token = Fetched::new(KIND.name, Arc::clone(&client) as Arc<dyn Issuer>, tokens, logins);
-    Ok(Arc::new(OauthClient { client, token }))
+    };
+    Ok(issued::credential(KIND.name, client, tokens, logins))
 }
 
 /// A client of an authorisation server.
@@ -163,9 +146,7 @@ impl Issuer for Client {
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         if !self.is_in_body {
             let base64 = Zeroizing::new(STANDARD.encode(self.pair(secret).as_bytes()));
-            let text = Zeroizing::new(format!("Basic {}", base64.as_str()));
-            let mut value = HeaderValue::from_str(&text).map_err(|_| KIND.error("can't stand in a header"))?;
-            value.set_sensitive(true);
+            let value = sensitive("Basic ", &base64).ok_or_else(|| KIND.error("can't stand in a header"))?;
             headers.insert(AUTHORIZATION, value);
         }
         let body = self.body(secret);
@@ -190,36 +171,11 @@ impl Issuer for Client {
     }
 }
 
-/// A client and its token.
-struct OauthClient {
-    client: Arc<Client>,
-    token: Fetched,
-}
-
 #[async_trait]
-impl Credential for OauthClient {
-    async fn inject(&self, _: &Parsed, errand: &Errand<'_>) -> Result<Injection, Error> {
-        self.token.inject(errand).await
-    }
-
-    async fn renew(
-        &self,
-        _: &Parsed,
-        used: &Injection,
-        status: u16,
-        errand: &Errand<'_>,
-    ) -> Result<Option<Injection>, Error> {
-        self.token.renew(used, status, errand).await
-    }
-
-    async fn doubt(&self, _: &Injection, origin: &str, answer: &Answer, _: &Errand<'_>) -> Option<Error> {
-        self.token.doubt(origin, answer)
-    }
-
-    /// The client's id, once a token shows that its secret is accepted.
-    async fn identity(&self, errand: &Errand<'_>) -> Result<Option<String>, Error> {
-        self.token.text(errand).await?;
-        Ok(Some(format!("{} (issuer: {})", self.client.id, self.client.origin)))
+impl Bearer for Client {
+    /// The client's id, which a token has shown that its secret is accepted for.
+    async fn identity(&self, _: &SecretString, _: &Errand<'_>) -> Result<Option<String>, Error> {
+        Ok(Some(format!("{} (issuer: {})", self.id, self.origin)))
     }
 }
 

@@ -10,7 +10,8 @@ use http::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::held::Held;
-use super::{Credential, CredentialKind, Derives, Errand, Injection, Material, UsualSources};
+use super::value::sensitive;
+use super::{Credential, CredentialKind, Errand, Injection, Material, UsualSources};
 use crate::Error;
 use crate::client::Answer;
 use crate::request::Parsed;
@@ -31,10 +32,8 @@ const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
 const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
 
 pub(crate) static KIND: CredentialKind = CredentialKind {
-    name: "vault-token",
     sources: &["token", "role-id", "secret-id", "secret-id-wrapped", "password", "jwt"],
     settings: &["method", "mount", "namespace", "login-endpoint", "username", "role"],
-    either: &[],
     usual_sources: &[
         UsualSources::required("token", &["env:VAULT_TOKEN", "file:~/.vault-token"]),
         // "Vault docs, Kubernetes auth method": where a pod finds the token of its service account.
@@ -43,23 +42,13 @@ pub(crate) static KIND: CredentialKind = CredentialKind {
             ..UsualSources::required("jwt", &["file:/var/run/secrets/kubernetes.io/serviceaccount/token"])
         },
     ],
-    has_audience: true,
-    is_own_origin: |_| false,
-    has_own_names: false,
-    colon_is_action: false,
-    shares_endpoints: None,
-    derives: Derives::NONE,
     endpoints: &["login-endpoint"],
-    logs_in_at: |_| Vec::new(),
-    asks_at: |_, _| None,
     needs_certificate: |parameters| parameters.get("method").is_some_and(|method| method == "cert"),
     needs_tokens_kept: |parameters| parameters.contains_key("secret-id-wrapped"),
-    check: method::check,
-    // All of Vault's own headers: token, namespace, wrapping (`x-vault-wrap-ttl`), policy overrides.
-    is_own_header: |_, name| name.starts_with("x-vault-"),
     forbidden: paths::forbidden,
     forbidden_route: paths::forbidden_route,
-    open,
+    // All of Vault's own headers: token, namespace, wrapping (`x-vault-wrap-ttl`), policy overrides.
+    ..CredentialKind::usual("vault-token", |_, name| name.starts_with("x-vault-"), method::check, open)
 };
 
 fn open(material: Material) -> Result<Arc<dyn Credential>, Error> {
@@ -121,11 +110,9 @@ impl VaultToken {
     }
 }
 
-/// A token as a header value that no log prints.
+/// A token as the value of its header.
 fn token_value(token: &SecretString) -> Result<HeaderValue, Error> {
-    let mut value = HeaderValue::from_str(token.expose_secret()).map_err(|_| KIND.error("can't stand in a header"))?;
-    value.set_sensitive(true);
-    Ok(value)
+    sensitive("", token.expose_secret()).ok_or_else(|| KIND.error("can't stand in a header"))
 }
 
 #[async_trait]

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 use url::Url;
 
 use super::KIND;
@@ -16,6 +16,7 @@ use crate::client::{Answer, Transport};
 use crate::credential::Errand;
 use crate::credential::held::line;
 use crate::credential::question::Question;
+use crate::credential::value::sensitive;
 use crate::{Source, Sources};
 
 /// The metadata server of EC2.
@@ -46,8 +47,8 @@ impl Metadata {
         let origin = self.typed.as_deref().unwrap_or(INSTANCE);
         let life = HeaderMap::from_iter([(TOKEN_LIFE, HeaderValue::from_static("300"))]);
         let answer = self.ask(Method::PUT, origin, "/latest/api/token", life, errand).await?;
-        let mut token = HeaderValue::from_bytes(&answer.body).map_err(|_| protocol(origin))?;
-        token.set_sensitive(true);
+        let token = std::str::from_utf8(&answer.body).ok().and_then(|text| sensitive("", text));
+        let token = token.ok_or_else(|| protocol(origin))?;
         let with_token = || HeaderMap::from_iter([(TOKEN, token.clone())]);
         let answer = self.ask(Method::GET, origin, ROLES, with_token(), errand).await?;
         let role = std::str::from_utf8(&answer.body).map_err(|_| protocol(origin))?.trim();
@@ -76,7 +77,10 @@ impl Metadata {
         let mut headers = HeaderMap::new();
         if let Some(source) = token {
             let token = line(sources.read(source).await?, source)?;
-            headers.insert(http::header::AUTHORIZATION, value(&token).ok_or_else(|| protocol(&origin))?);
+            headers.insert(
+                http::header::AUTHORIZATION,
+                sensitive("", token.expose_secret()).ok_or_else(|| protocol(&origin))?,
+            );
         }
         // Whoever knows the path of a task's endpoint gets the task's key there.
         let answer = self.ask_as(Some("/**"), Method::GET, &origin, &target, headers, errand).await?;
@@ -139,11 +143,4 @@ impl Metadata {
 
 fn protocol(origin: &str) -> Error {
     Error::Protocol { kind: KIND.name, origin: origin.to_owned(), what: "login" }
-}
-
-/// A secret as a header value that no log prints.
-pub(super) fn value(secret: &SecretString) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_str(secret.expose_secret()).ok()?;
-    value.set_sensitive(true);
-    Some(value)
 }

@@ -11,6 +11,7 @@ use secrecy::ExposeSecret as _;
 use super::KIND;
 use super::keys::Reading;
 use crate::Error;
+use crate::credential::value::sensitive;
 
 /// For what a signature counts.
 #[derive(Debug, PartialEq, Eq)]
@@ -69,8 +70,7 @@ fn headers_with(
     let (signed, _) = sign(signable.map_err(|_| refuse())?, &parameters).map_err(|_| refuse())?.into_parts();
     let mut headers = Vec::new();
     for header in signed.into_parts().0 {
-        let mut value = HeaderValue::from_str(header.value()).map_err(|_| refuse())?;
-        value.set_sensitive(true);
+        let value = sensitive("", header.value()).ok_or_else(refuse)?;
         headers.push((HeaderName::from_static(header.name()), value));
     }
     Ok(headers)

@@ -13,7 +13,6 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use url::form_urlencoded::byte_serialize;
 
-use super::metadata::value;
 use super::profile::Sso;
 use super::session::Session;
 use super::{KIND, endpoint, partition};
@@ -21,6 +20,7 @@ use crate::Error;
 use crate::client::Transport;
 use crate::credential::Errand;
 use crate::credential::question::Question;
+use crate::credential::value::sensitive;
 use crate::{Source, Sources};
 
 const BEARER: HeaderName = HeaderName::from_static("x-amz-sso_bearer_token");
@@ -52,7 +52,7 @@ impl Portal<'_> {
         let target =
             format!("/federation/credentials?role_name={}&account_id={}", query(&sso.role), query(&sso.account));
         let origin = self.origin(sso);
-        let bearer = value(&token).ok_or_else(|| over(sso))?;
+        let bearer = sensitive("", token.expose_secret()).ok_or_else(|| over(sso))?;
         let headers = HeaderMap::from_iter([(BEARER, bearer)]);
         let question = Question {
             kind: KIND.name,

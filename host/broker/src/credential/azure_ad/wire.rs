@@ -10,7 +10,7 @@ use azure_core::http::{
 };
 use azure_core::{Error as LibraryError, error::ErrorKind};
 use forge_core::provider::RequestRecord;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, Method};
 use tokio::time::Instant;
 
 use super::cloud::Cloud;
@@ -19,6 +19,7 @@ use crate::Error;
 use crate::client::Transport;
 use crate::credential::Errand;
 use crate::credential::question::Question;
+use crate::credential::value::sensitive;
 
 /// The headers of the library that are sent; the others tell who uses which version of what.
 const HEADERS: [&str; 3] = ["accept", "content-type", "metadata"];
@@ -107,9 +108,7 @@ impl Wire {
             let is_identity = name.as_str() == IDENTITY && !self.is_of_metadata;
             if HEADERS.contains(&name.as_str()) || is_identity {
                 let name = HeaderName::from_bytes(name.as_str().as_bytes()).map_err(|_| protocol())?;
-                let mut value = HeaderValue::from_str(value.as_str()).map_err(|_| protocol())?;
-                value.set_sensitive(true);
-                headers.insert(name, value);
+                headers.insert(name, sensitive("", value.as_str()).ok_or_else(protocol)?);
             }
         }
         let Body::Bytes(body) = request.body() else { return Err(protocol()) };

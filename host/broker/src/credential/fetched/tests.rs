@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use http::HeaderMap;
+use zeroize::Zeroizing;
 
 use super::*;
 use crate::tokens::Tokens;

@@ -14,9 +14,10 @@ use super::issuer::Issuer;
 use super::{EXCHANGE, IMPERSONATION, KIND};
 use crate::client::Answer;
 use crate::credential::Errand;
-use crate::credential::fetched::{Token, bearer};
+use crate::credential::fetched::Token;
 use crate::credential::oauth::{self, Asked};
 use crate::credential::question::Question;
+use crate::credential::value::sensitive;
 use crate::{Error, Source};
 
 /// The longest token of another issuer, in bytes.
@@ -59,7 +60,7 @@ impl Issuer {
     ) -> Result<Token, Error> {
         let origin = self.login_at(IMPERSONATION);
         let asked = Asked { kind: KIND.name, what: "impersonation", origin, place };
-        let value = bearer(federated).ok_or_else(|| oauth::protocol(asked))?;
+        let value = sensitive("Bearer ", federated.expose_secret()).ok_or_else(|| oauth::protocol(asked))?;
         let headers =
             [(http::header::AUTHORIZATION, value), (CONTENT_TYPE, HeaderValue::from_static("application/json"))];
         let body = json!({ "scope": [SCOPE], "lifetime": format!("{lifetime}s") }).to_string();
@@ -132,9 +133,7 @@ impl Issuer {
         let mut sent = HeaderMap::new();
         for (name, text) in headers {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| refuse())?;
-            let mut value = HeaderValue::from_str(text.expose_secret()).map_err(|_| refuse())?;
-            value.set_sensitive(true);
-            sent.insert(name, value);
+            sent.insert(name, sensitive("", text.expose_secret()).ok_or_else(refuse)?);
         }
         let asked = Asked { kind: KIND.name, what: "request for the workload's own token", origin: &origin, place };
         let question = Question {

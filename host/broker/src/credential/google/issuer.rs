@@ -13,12 +13,13 @@ use serde::Deserialize;
 
 use super::file::{File, Read};
 use super::metadata::Metadata;
-use super::{KIND, TOKENS, assertion};
+use super::{KIND, QUOTA_PROJECT, TOKENS, assertion, refusal};
 use crate::client::{Answer, Transport};
-use crate::credential::Errand;
 use crate::credential::fetched::{self, Means, Token};
+use crate::credential::issued::Bearer;
 use crate::credential::oauth::{self, Asked};
 use crate::credential::question::{self, Question};
+use crate::credential::{Errand, Injection, Parameters};
 use crate::{Error, GrantFault, Source, Sources};
 
 /// How far two clocks may be apart before an assertion counts as not yet made, or as over, in seconds.
@@ -46,6 +47,7 @@ pub(super) struct Issuer {
     pub(super) transport: Arc<Transport>,
     login_endpoint: Option<String>,
     pub(super) subject_endpoint: Option<String>,
+    quota_project: Option<String>,
     /// The file as it was read last.
     last: Mutex<Option<Arc<Read>>>,
     /// What bought the last token beside what the file holds: assertions, other issuers' tokens.
@@ -60,15 +62,18 @@ struct Holder {
 }
 
 impl Issuer {
-    pub(super) fn new(
-        way: Way,
-        sources: Arc<dyn Sources>,
-        transport: Arc<Transport>,
-        login_endpoint: Option<String>,
-        subject_endpoint: Option<String>,
-    ) -> Self {
-        let (last, sent) = (Mutex::default(), Mutex::default());
-        Self { way, sources, transport, login_endpoint, subject_endpoint, last, sent }
+    pub(super) fn new(way: Way, sources: Arc<dyn Sources>, transport: Arc<Transport>, parameters: &Parameters) -> Self {
+        let typed = |name: &str| parameters.get(name).cloned();
+        Self {
+            way,
+            sources,
+            transport,
+            login_endpoint: typed("login-endpoint"),
+            subject_endpoint: typed("subject-endpoint"),
+            quota_project: typed("quota-project"),
+            last: Mutex::default(),
+            sent: Mutex::default(),
+        }
     }
 
     /// The endpoint that a person typed, or Google's own.
@@ -103,8 +108,11 @@ impl Issuer {
         Ok((read, crate::credential::kept::print(&text)))
     }
 
-    /// Whose quota the file says that requests count for.
-    pub(super) async fn quota_project(&self) -> Result<Option<String>, Error> {
+    /// Whose quota requests count for: the typed project, or the file's.
+    async fn quota_project(&self) -> Result<Option<String>, Error> {
+        if self.quota_project.is_some() {
+            return Ok(self.quota_project.clone());
+        }
         let Way::File { source, is_key } = &self.way else { return Ok(None) };
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let read = match last {
@@ -167,30 +175,6 @@ impl Issuer {
             is_of_metadata: false,
         };
         question.ask(&self.transport, errand).await
-    }
-
-    /// Whom a token speaks for, in words; what needs no right of the token's.
-    pub(super) async fn identity(&self, token: &SecretString, errand: &Errand<'_>) -> Result<Option<String>, Error> {
-        let (source, is_key) = match &self.way {
-            Way::Metadata { typed } => {
-                let metadata = Metadata { transport: &self.transport, typed: typed.as_deref() };
-                return metadata.identity(errand).await.map(Some);
-            }
-            Way::File { source, is_key } => (source, is_key),
-        };
-        let (read, _) = self.read(source, *is_key).await?;
-        let text = match &read.file {
-            File::ServiceAccount { email, project, .. } => match project {
-                Some(project) => format!("{email} (project: {project})"),
-                None => email.clone(),
-            },
-            File::User { .. } => self.holder(token, &source.to_string(), errand).await?,
-            File::External(external) => match &external.account {
-                Some(account) => format!("{account} (for {})", external.audience),
-                None => external.audience.clone(),
-            },
-        };
-        Ok(Some(printable(&text)))
     }
 
     async fn holder(&self, token: &SecretString, place: &str, errand: &Errand<'_>) -> Result<String, Error> {
@@ -278,5 +262,45 @@ impl fetched::Issuer for Issuer {
     /// The file is read anew for each fetch.
     async fn is_newer(&self) -> Result<bool, Error> {
         Ok(false)
+    }
+}
+
+#[async_trait]
+impl Bearer for Issuer {
+    /// In words, by what needs no right of the token's.
+    async fn identity(&self, token: &SecretString, errand: &Errand<'_>) -> Result<Option<String>, Error> {
+        let (source, is_key) = match &self.way {
+            Way::Metadata { typed } => {
+                let metadata = Metadata { transport: &self.transport, typed: typed.as_deref() };
+                return metadata.identity(errand).await.map(Some);
+            }
+            Way::File { source, is_key } => (source, is_key),
+        };
+        let (read, _) = self.read(source, *is_key).await?;
+        let text = match &read.file {
+            File::ServiceAccount { email, project, .. } => match project {
+                Some(project) => format!("{email} (project: {project})"),
+                None => email.clone(),
+            },
+            File::User { .. } => self.holder(token, &source.to_string(), errand).await?,
+            File::External(external) => match &external.account {
+                Some(account) => format!("{account} (for {})", external.audience),
+                None => external.audience.clone(),
+            },
+        };
+        Ok(Some(printable(&text)))
+    }
+
+    /// Adds whose quota the request counts for, where somebody said so.
+    async fn completed(&self, mut injection: Injection) -> Result<Injection, Error> {
+        if let Some(project) = self.quota_project().await? {
+            let value = HeaderValue::from_str(&project).map_err(|_| KIND.error("has a quota project that is none"))?;
+            injection.headers.push((QUOTA_PROJECT, value));
+        }
+        Ok(injection)
+    }
+
+    fn is_throttled(&self, answer: &Answer) -> bool {
+        refusal::is_throttled(answer)
     }
 }
