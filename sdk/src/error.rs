@@ -62,6 +62,9 @@ impl ErrorKind {
     }
 }
 
+/// What a code of a backend means: the code, the kind, and words of the plugin's own, since a backend's may hold anything.
+pub type Code = (&'static str, ErrorKind, &'static str);
+
 /// An error of a plugin's call.
 ///
 /// The message is for a person who asked for details: lower case, no full stop, what was typed in backticks,
@@ -138,6 +141,13 @@ impl Error {
             _ => ErrorKind::Upstream,
         };
         Self { status: Some(status), ..Self::new(kind, format!("the backend answered {status}")) }
+    }
+
+    /// The error of a backend's code, in the words that the table has for it; `None` for a code that it does not have.
+    #[must_use]
+    pub fn from_code(codes: &[Code], code: &str) -> Option<Self> {
+        let (code, kind, words) = codes.iter().find(|(known, ..)| *known == code)?;
+        Some(Self::new(*kind, *words).with_code(*code))
     }
 
     /// The same error with other words.

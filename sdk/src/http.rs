@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Code, Error, ErrorKind};
 #[cfg(not(target_arch = "wasm32"))]
 use crate::fake::call as host;
 #[cfg(target_arch = "wasm32")]
@@ -258,6 +258,23 @@ impl Response {
         }
     }
 
+    /// The error that the first known of the codes stands for that were `found` in the answer; else the one of the status.
+    ///
+    /// An answer without any code is not the backend's: a proxy's 404 is no missing secret, so what would say something of
+    /// the secret is `upstream`.
+    #[must_use]
+    pub fn refusal<'a>(&self, codes: &[Code], found: impl IntoIterator<Item = &'a str>) -> Error {
+        let error = self.error();
+        let mut found = found.into_iter().peekable();
+        let is_about_secret =
+            matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidRequest | ErrorKind::Conflict);
+        if found.peek().is_none() && is_about_secret {
+            return Error::upstream("the answer is an error without a code").with_status(self.status);
+        }
+        let Some(known) = found.find_map(|code| Error::from_code(codes, code)) else { return error };
+        error.retry_after_ms().into_iter().fold(known.with_status(self.status), Error::with_retry_after_ms)
+    }
+
     /// The body, read as JSON; `expected` says what it should have been, such as `a secret`.
     ///
     /// # Errors
@@ -340,6 +357,26 @@ mod tests {
             assert!(error.message().contains("a number"));
             assert!(!format!("{error:?}").contains("hunter2"));
         }
+    }
+
+    #[test]
+    fn a_refusal_is_what_the_first_known_code_means_and_without_a_code_is_nobodys_word_on_a_secret() {
+        let codes = [("Gone", ErrorKind::NotFound, "there is none"), ("Slow", ErrorKind::RateLimited, "too often")];
+        let told = |status, found: &[&str]| {
+            let error = answered(status, &[("retry-after", "2")], "hunter2").refusal(&codes, found.iter().copied());
+            assert_eq!((error.status(), error.message().contains("hunter2")), (Some(status), false));
+            (error.kind(), error.code().map(str::to_owned), error.retry_after_ms())
+        };
+        let of = |code: &str| Some(code.to_owned());
+        assert_eq!(told(400, &["Inner", "Gone", "Slow"]), (ErrorKind::NotFound, of("Gone"), Some(2000)));
+        assert_eq!(told(400, &["Slow"]), (ErrorKind::RateLimited, of("Slow"), Some(2000)));
+        // A code that nobody knows is still the backend's.
+        assert_eq!(told(404, &["Unknown"]), (ErrorKind::NotFound, None, Some(2000)));
+        for status in [400, 404, 409] {
+            assert_eq!(told(status, &[]), (ErrorKind::Upstream, None, None), "{status}");
+        }
+        assert_eq!(told(403, &[]).0, ErrorKind::AccessDenied);
+        assert_eq!(told(503, &[]).0, ErrorKind::Unavailable);
     }
 
     #[test]

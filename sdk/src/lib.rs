@@ -87,7 +87,7 @@ pub use ability::{
     KeyProvider, SecretBatch, SecretHistory, SecretMetadata, SecretProvider, SecretRemoval, SecretRotation,
     SecretWriter,
 };
-pub use error::{Error, ErrorKind};
+pub use error::{Code, Error, ErrorKind};
 pub use host::{clock, environment, files, log, random, settings};
 pub use secret::{
     Attributes, Entry, KeyInfo, Page, PutOptions, Secret, SecretVersion, Timestamp, Value, VersionPage, VersionState,

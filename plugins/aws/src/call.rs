@@ -1,7 +1,7 @@
 //! One action of the service: how it is asked (Smithy, "AWS JSON 1.1 protocol") and what its errors mean.
 
 use forge_sdk::http::{self, Response};
-use forge_sdk::{Error, ErrorKind, Timestamp, settings};
+use forge_sdk::{Code, Error, ErrorKind, Timestamp, settings};
 use serde::{Deserialize, Serialize};
 
 /// The content type of the protocol.
@@ -18,7 +18,7 @@ pub(crate) const WRONG_PARAMETER: &str = "InvalidParameterException";
 
 /// What each error means ("AWS Secrets Manager API Reference" and "AWS Systems Manager API Reference", errors of the actions
 /// and "Common Errors"); those of throttling are of "AWS SDKs and Tools Reference Guide, Retry behavior".
-const CODES: [(&str, ErrorKind, &str); 46] = [
+const CODES: [Code; 46] = [
     (NOT_FOUND, ErrorKind::NotFound, "there is no such secret or version"),
     (EXISTS, ErrorKind::Conflict, "there is a secret of this name"),
     (WRONG_STATE, ErrorKind::WrongState, "the secret is deleted, or another service manages it"),
@@ -108,29 +108,16 @@ fn refusal(response: &Response) -> Error {
         #[serde(rename = "__type")]
         code: String,
     }
-    let error = response.error();
     let typed = || serde_json::from_slice::<Typed>(response.body()).ok().map(|typed| typed.code);
-    let Some(text) = response.header("x-amzn-errortype").map(str::to_owned).or_else(typed) else {
-        // Who has no code is not the service: a proxy's 404 is no missing secret.
-        return match error.kind() {
-            ErrorKind::NotFound | ErrorKind::InvalidRequest | ErrorKind::Conflict => {
-                Error::upstream("the answer is an error without a code").with_status(response.status())
-            }
-            _ => error,
-        };
-    };
+    let text = response.header("x-amzn-errortype").map(str::to_owned).or_else(typed);
     // `com.amazonaws.x#Code:http://…` ("AWS JSON 1.1 protocol", operation error serialization).
-    let text = text.split(':').next().unwrap_or_default();
-    let text = text.rsplit('#').next().unwrap_or_default();
-    let Some(known) = known(text) else { return error };
-    let known = known.with_status(response.status());
-    error.retry_after_ms().into_iter().fold(known, Error::with_retry_after_ms)
+    let code = text.as_deref().map(|text| text.split(':').next().unwrap_or_default());
+    response.refusal(&CODES, code.map(|code| code.rsplit('#').next().unwrap_or_default()))
 }
 
 /// The error of this code, in words of the plugin's own; none for a code that is not known.
 pub(crate) fn known(code: &str) -> Option<Error> {
-    let (code, kind, words) = CODES.into_iter().find(|(known, ..)| *known == code)?;
-    Some(Error::new(kind, words).with_code(code))
+    Error::from_code(&CODES, code)
 }
 
 /// A time as the protocol writes it, seconds since 1970 with a fraction, in milliseconds.

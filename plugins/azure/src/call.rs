@@ -1,7 +1,7 @@
 //! One request to the vault: its URL, and what an error means ("Azure Key Vault REST API error codes").
 
 use forge_sdk::http::{Request, Response};
-use forge_sdk::{Error, ErrorKind, settings, url};
+use forge_sdk::{Code, Error, ErrorKind, settings, url};
 use serde::{Deserialize, Serialize};
 
 /// The version of the API, which every cloud has; the grant holds each request to it.
@@ -17,7 +17,7 @@ pub(crate) const DELETING: &str = "ObjectIsBeingDeleted";
 pub(crate) const DISABLED: &str = "SecretDisabled";
 
 /// What each code means, the inner one first where there is one.
-const CODES: [(&str, ErrorKind, &str); 17] = [
+const CODES: [Code; 17] = [
     (NOT_FOUND, ErrorKind::NotFound, "there is no such secret or version"),
     (DELETED, ErrorKind::WrongState, "a deleted secret has this name, and can be recovered or purged"),
     (DELETING, ErrorKind::WrongState, "the service still deletes the secret: try again in some seconds"),
@@ -99,23 +99,10 @@ fn refusal(response: &Response) -> Error {
     struct Inner {
         code: Option<String>,
     }
-    let error = response.error();
-    let Ok(Answer { error: told }) = serde_json::from_slice::<Answer>(response.body()) else {
-        // Who has no code is not the service: a proxy's 404 is no missing secret.
-        return match error.kind() {
-            ErrorKind::NotFound | ErrorKind::InvalidRequest | ErrorKind::Conflict => {
-                Error::upstream("the answer is an error without a code").with_status(response.status())
-            }
-            _ => error,
-        };
-    };
-    let inner = told.innererror.and_then(|inner| inner.code);
-    let codes = [inner, Some(told.code)];
-    let known = codes.iter().flatten().find_map(|text| CODES.into_iter().find(|(code, ..)| code == text));
-    let Some((code, kind, words)) = known else { return error };
-    let wait = error.retry_after_ms();
-    let known = Error::new(kind, words).with_status(response.status()).with_code(code);
-    wait.into_iter().fold(known, Error::with_retry_after_ms)
+    let told = serde_json::from_slice::<Answer>(response.body()).ok().map(|answer| answer.error);
+    let inner = |told: &Told| told.innererror.as_ref().and_then(|inner| inner.code.clone());
+    let codes = [told.as_ref().and_then(inner), told.map(|told| told.code)];
+    response.refusal(&CODES, codes.iter().flatten().map(String::as_str))
 }
 
 #[cfg(test)]

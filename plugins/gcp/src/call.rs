@@ -1,11 +1,11 @@
 //! One request and what its errors mean ("Google Cloud APIs, Errors": the body's `status`, and never its words).
 
 use forge_sdk::http::{Request, Response};
-use forge_sdk::{Error, ErrorKind};
+use forge_sdk::{Code, Error, ErrorKind};
 use serde::Deserialize;
 
 /// What each status means (`google.rpc.Code`).
-const CODES: [(&str, ErrorKind, &str); 11] = [
+const CODES: [Code; 11] = [
     ("NOT_FOUND", ErrorKind::NotFound, "there is no such secret or version"),
     ("ALREADY_EXISTS", ErrorKind::Conflict, "there is a secret of this name"),
     ("ABORTED", ErrorKind::Conflict, "somebody else changed it meanwhile"),
@@ -60,20 +60,8 @@ pub(crate) fn found(answer: Result<Response, Error>) -> Result<Option<Response>,
 }
 
 fn refusal(response: &Response) -> Error {
-    let error = response.error();
-    let Ok(Refused { error: Status { status } }) = serde_json::from_slice(response.body()) else {
-        // Who has no code is not the service: a proxy's 404 is no missing secret.
-        return match error.kind() {
-            ErrorKind::NotFound | ErrorKind::InvalidRequest | ErrorKind::Conflict => {
-                Error::upstream("the answer is an error without a code").with_status(response.status())
-            }
-            _ => error,
-        };
-    };
-    let Some((code, kind, words)) = CODES.into_iter().find(|(code, ..)| *code == status) else { return error };
-    let wait = error.retry_after_ms();
-    let known = Error::new(kind, words).with_status(response.status()).with_code(code);
-    wait.into_iter().fold(known, Error::with_retry_after_ms)
+    let refused: Option<Refused> = serde_json::from_slice(response.body()).ok();
+    response.refusal(&CODES, refused.iter().map(|refused| refused.error.status.as_str()))
 }
 
 #[cfg(test)]
