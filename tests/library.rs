@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use forge_broker::{Egress, Error, Options, Source, Sources};
-use forge_core::audit::Audit;
+use forge_core::audit::{Audit, Settings, Who};
 use forge_core::cache::Cache;
 use forge_core::grant::Grant;
 use forge_core::policy::{Caller, Policy};
@@ -68,7 +68,8 @@ pub fn resolver(world: &World, provider: &str, plugin: &str) -> Resolver {
         grant_digest: grant.digest(),
     };
     let caller = Caller { user: "tests".to_owned() };
-    Resolver::new(Box::new(One(opened)), caller, Policy, Cache::new(Duration::ZERO, 1), Audit::new(&home.data))
+    let audit = Audit::new(&home, Settings::default(), Who::default());
+    Resolver::new(Box::new(One(opened)), caller, Policy, Cache::new(Duration::ZERO, 1), audit)
 }
 
 /// What one read of several answered: the bytes of the value, where there is one.

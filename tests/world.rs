@@ -155,8 +155,15 @@ impl World {
         self.forge(["plugin", "install", &file, "--yes", "--sha256", &digest])
     }
 
-    /// The lines of the audit log; none where nothing was recorded.
+    /// The operations of the audit log and the requests that they made, without beginnings and changes; none where
+    /// nothing was recorded.
     pub fn audit(&self) -> Vec<serde_json::Value> {
+        let is_one = |record: &serde_json::Value| matches!(record["event"].as_str(), Some("operation" | "request"));
+        self.audited().into_iter().filter(is_one).collect()
+    }
+
+    /// All records of the audit log's current file.
+    pub fn audited(&self) -> Vec<serde_json::Value> {
         let text = std::fs::read_to_string(self.data().join("audit/audit.jsonl")).unwrap_or_default();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }

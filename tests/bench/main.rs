@@ -6,6 +6,7 @@
     reason = "a bench prints, and fails by panicking"
 )]
 
+mod audit;
 mod clouds;
 mod many;
 mod processes;
@@ -72,6 +73,7 @@ fn main() {
     let plugins = root().join("target/plugins");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(sandbox::calls(&home, &grant, &plugins, server.address()));
+    audit::audit();
     clouds::aws();
     many::many();
     sandbox::installs(&plugins.join("vault.wasm"));

@@ -239,14 +239,17 @@ fn a_bus_that_another_user_listens_on_is_told_nothing() {
 }
 
 #[test]
-fn no_read_and_no_doctor_makes_a_key() {
+fn the_first_operation_makes_the_key_that_its_record_needs_and_what_only_looks_makes_none() {
     let desktop = Desktop::start();
     let world = world(&desktop);
-    get(&world, "a").exits(3);
-    world.forge(["secret", "list"]).succeeds().stdout_is("");
-    world.forge(["doctor"]).succeeds().stdout_has("not there yet: the first write makes it");
-    assert!(!world.data().join("keys").join("sealing.key").exists());
+    world.forge(["provider", "list"]).succeeds();
+    world.forge(["audit", "verify"]).succeeds().stdout_has("no records yet");
+    world.forge(["audit", "tail"]).succeeds().stdout_is("");
+    world.command(["audit", "hash"]).input("x").run().exits(11);
+    assert!(!key_file(&world).exists() && !world.data().join("audit").exists());
     assert_eq!(desktop.count(), 0);
+    get(&world, "a").exits(3);
+    assert_eq!(desktop.count(), 1);
     set(&world, "a", "x").succeeds();
     let id = id(&world);
     get(&world, "a").succeeds().stdout_is("x");

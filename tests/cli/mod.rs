@@ -3,6 +3,8 @@
 mod abilities;
 mod attributes;
 mod audit;
+mod audit_chain;
+mod audit_commands;
 mod aws;
 mod aws_errors;
 mod aws_logins;

@@ -47,6 +47,7 @@ const EXPOSING: &[(&str, &str)] = &[
     ("host/broker/src/credential/oauth2_client.rs", "logs in with a client's secret"),
     ("host/broker/src/credential/vault_token.rs", "puts the token into its header"),
     ("host/broker/src/credential/vault_token/", "logs in"),
+    ("host/cli/src/commands/audit.rs", "hashes a value that somebody looks for in the log"),
     ("host/cli/src/commands/secret/copy.rs", "hands a value from one provider to another, which is its task"),
     ("host/cli/src/commands/secret/get.rs", "prints values, which is its task"),
     ("host/cli/src/commands/secret/rotate.rs", "writes new values and merges fields, which is its task"),
@@ -54,8 +55,10 @@ const EXPOSING: &[(&str, &str)] = &[
     ("host/cli/src/keyring.rs", "hands the sealing key to the keyring's thread"),
     ("host/cli/src/keyring/", "puts the sealing key into a keyring"),
     ("host/cli/src/providers.rs", "hands a credential from its source to the broker"),
+    ("host/core/src/audit/key.rs", "derives the keys of the audit log from the sealing key"),
     ("host/core/src/field.rs", "takes a field out of a value"),
     ("host/core/src/keyring.rs", "keeps the sealing key in its file"),
+    ("host/core/src/resolver.rs", "has audit hash the value that is handed out"),
     ("host/core/src/sealing.rs", "seals"),
     ("tests/library.rs", "reads values through the libraries, for tests and the bench"),
     ("tests/attacks/reuse.rs", "reads what an attacker found"),
@@ -65,6 +68,7 @@ const EXPOSING: &[(&str, &str)] = &[
 const ENVIRONMENT: &[(&str, &str)] = &[
     ("host/cli/", "is the command line"),
     ("tests/world.rs", "finds the program"),
+    ("tests/auditor.rs", "is told by the tests what to write"),
     ("tests/raw.rs", "is told by the bench whom to ask"),
     ("host/broker/tests/loopback/network.rs", "starts itself again in another network"),
 ];

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use forge_core::audit::Audit;
+use forge_core::audit::{Audit, Who};
 use forge_core::cache::Cache;
 use forge_core::config::{self, Config, Layer, Owner, Place};
 use forge_core::home::{self, Home};
@@ -33,11 +33,15 @@ const CACHED: usize = 100;
 /// The most threads that calls run on: eight of them are under way at once, and most of their time they wait.
 const MOST_THREADS: usize = 4;
 
+/// The longest reason, in characters.
+const LONGEST_REASON: usize = 200;
+
 /// The program's own world.
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) home: Home,
     pub(crate) keyring: Desktop,
+    pub(crate) audit: Audit,
     pub(crate) config_file: PathBuf,
     pub(crate) config: Config,
     /// The project of the working directory, allowed or not.
@@ -60,6 +64,7 @@ pub(crate) fn run(arguments: Arguments, printer: &mut Printer) -> u8 {
         },
         |()| 0,
     );
+    printer.tell_trouble();
     if let Some(runtime) = runtime {
         runtime.block_on(crate::tokens::finish(printer));
     }
@@ -76,6 +81,7 @@ fn begun(arguments: Arguments, printer: &mut Printer, begun: &mut Option<Runtime
         _ => {}
     }
     let app = App::new(arguments.global)?;
+    printer.watch(&app.audit);
     let runtime = runtime(&arguments.command).map_err(|error| {
         forge_core::provider::Failure::new(forge_core::Kind::Internal, format!("can't start: {error}"))
     })?;
@@ -84,6 +90,7 @@ fn begun(arguments: Arguments, printer: &mut Printer, begun: &mut Option<Runtime
             Command::Secret(Later(command)) => commands::secret::run(&app, printer, command).await,
             Command::Provider(Later(command)) => commands::provider::run(&app, printer, command).await,
             Command::Plugin(Later(command)) => commands::plugin::run(&app, printer, command),
+            Command::Audit(Later(command)) => commands::audit::run(&app, printer, command).await,
             Command::Import(Later(arguments)) => commands::import::run(&app, printer, &arguments).await,
             Command::Doctor { move_key: Some(place), .. } => commands::doctor::move_key(&app, printer, place),
             Command::Doctor { offline, .. } => commands::doctor::run(&app, printer, offline).await,
@@ -149,7 +156,8 @@ impl App {
         let plugins = Arc::new(Plugins::new(&home, BUILTINS));
         let keyring = Desktop::new(config.key_place, !global.non_interactive);
         home.keyring = Some(Arc::new(keyring.clone()));
-        Ok(Self { home, keyring, config_file, config, project, plugins, global, answers: Answers::default() })
+        let audit = Audit::new(&home, config.audit, who(&global)?);
+        Ok(Self { home, keyring, audit, config_file, config, project, plugins, global, answers: Answers::default() })
     }
 
     /// Starts the engine.
@@ -159,7 +167,7 @@ impl App {
 
     /// What opens the providers of this command.
     pub(crate) fn opener(&self) -> Opener {
-        let opener = Opener::new(&self.home, &self.config, &self.plugins, self.global.provider.clone());
+        let opener = Opener::new(&self.home, &self.config, &self.plugins, &self.audit, self.global.provider.clone());
         opener.keeping_tokens(!self.global.no_token_cache)
     }
 
@@ -172,8 +180,25 @@ impl App {
     pub(crate) fn resolver_over(&self, opener: Opener) -> Resolver {
         let caller = Caller { user: environment::user() };
         let cache = Cache::new(TIME_TO_LIVE, CACHED);
-        Resolver::new(Box::new(opener), caller, Policy, cache, Audit::new(&self.home.data))
+        Resolver::new(Box::new(opener), caller, Policy, cache, self.audit.clone())
     }
+}
+
+/// Who asks, for the audit log.
+fn who(global: &Global) -> Outcome<Who> {
+    let is_wrong = |reason: &String| {
+        let is_long = reason.chars().count() > LONGEST_REASON;
+        is_long || reason.is_empty() || *reason != forge_core::manifest::printable_name(reason)
+    };
+    if global.reason.as_ref().is_some_and(is_wrong) {
+        return Err(usage(format!("`--reason` takes one printable line of at most {LONGEST_REASON} characters")));
+    }
+    Ok(Who {
+        user: environment::user(),
+        program: format!("forge {} {}", env!("CARGO_PKG_VERSION"), global.command),
+        parent: environment::parent(),
+        reason: global.reason.clone(),
+    })
 }
 
 /// What a file means that was read; `None` where there is no file.

@@ -10,6 +10,7 @@ use crate::environment;
 use crate::failure::usage;
 use crate::printer::Printer;
 
+pub(crate) mod audit;
 mod generate;
 mod later;
 mod project;
@@ -38,7 +39,11 @@ pub(crate) fn parse() -> Result<Arguments, u8> {
         command = command.color(ColorChoice::Never);
     }
     let matches = command.try_get_matches_from_mut(environment::arguments());
-    let parsed = matches.and_then(|mut matches| Arguments::<Command>::from_arg_matches_mut(&mut matches));
+    let parsed = matches.and_then(|mut matches| {
+        let command = typed_command(&matches);
+        let arguments = Arguments::<Command>::from_arg_matches_mut(&mut matches)?;
+        Ok(Arguments { global: Global { command, ..arguments.global }, ..arguments })
+    });
     match parsed {
         Ok(arguments) => {
             // The process ends before anybody would miss the memory; to free it piece by piece takes longer than a read.
@@ -50,6 +55,12 @@ pub(crate) fn parse() -> Result<Arguments, u8> {
             None => error.format(&mut command).exit(),
         },
     }
+}
+
+/// The names of the command and of those below it.
+fn typed_command(matches: &clap::ArgMatches) -> String {
+    let below = std::iter::successors(matches.subcommand(), |(_, matches)| matches.subcommand());
+    below.map(|(name, _)| name).collect::<Vec<_>>().join(" ")
 }
 
 /// The format of one object that was asked for in a command line that as a whole can't be understood.
@@ -111,6 +122,12 @@ pub(crate) struct Global {
     /// Never ask; fail where a question would be needed
     #[arg(long, global = true)]
     pub(crate) non_interactive: bool,
+    /// Why, for the audit log
+    #[arg(long, global = true, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// The command that was typed, such as `secret get`.
+    #[arg(skip)]
+    pub(crate) command: String,
     /// Print without colours; so does a `NO_COLOR` variable
     #[arg(long, global = true)]
     pub(crate) no_color: bool,
@@ -142,6 +159,9 @@ pub(crate) enum Command {
         after_help = "Examples:\n  forge import .env --to app\n  forge import secrets.yaml --to store://prod/app --dry-run\n  forge import secretspec.toml"
     )]
     Import(Later<Import>),
+    /// Show the audit log, and prove that nobody changed it
+    #[command(subcommand)]
+    Audit(Later<audit::Audit>),
     /// Check what works here, and say what to do about the rest
     #[command(
         after_help = "Examples:\n  forge doctor\n  forge doctor --offline --json\n  forge doctor --move-key keyring   # out of its file, into the desktop's keyring"

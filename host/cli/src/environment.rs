@@ -100,6 +100,14 @@ pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
         .map_err(|error| Failure::new(Kind::Internal, format!("can't find the working directory: {error}")))
 }
 
+/// The name of the program that started this one, where the system tells it ("proc_pid_comm(5)": at most 15 bytes, which
+/// that program can choose).
+pub(crate) fn parent() -> Option<String> {
+    let parent = rustix::process::getppid()?.as_raw_nonzero();
+    let name = forge_core::home::read(Path::new(&format!("/proc/{parent}/comm")), 64).ok()??;
+    Some(forge_core::manifest::printable(String::from_utf8_lossy(&name).trim_end()))
+}
+
 /// Who runs this: the name, or the number where the environment has no name.
 pub(crate) fn user() -> String {
     let number = user_number();

@@ -10,7 +10,7 @@ mod secret_service;
 mod wire;
 
 use std::io::IsTerminal as _;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 use forge_core::config::KeyPlace;
@@ -41,11 +41,13 @@ pub(crate) struct Desktop {
     /// Whether questions are allowed, if somebody is there.
     may_ask: bool,
     uses_cache: bool,
+    /// The key that this process found: whoever needs it next, such as audit behind the store, asks nobody again.
+    found: Arc<Mutex<Option<SealingKey>>>,
 }
 
 impl Desktop {
     pub(crate) fn new(place: Option<KeyPlace>, may_ask: bool) -> Self {
-        Self { place, may_ask, uses_cache: true }
+        Self { place, may_ask, uses_cache: true, found: Arc::default() }
     }
 
     /// The same that asks the desktop itself, whatever the kernel keeps.
@@ -143,10 +145,15 @@ impl Keyring for Desktop {
     }
 
     fn find(&self, id: &str) -> Result<SealingKey, Trouble> {
-        if self.uses_cache
-            && let Some(key) = kernel::find(id)
-        {
-            return Ok(key);
+        if self.uses_cache {
+            let found = self.found().as_ref().filter(|key| key.id() == id).map(copy);
+            if let Some(key) = found {
+                return Ok(key);
+            }
+            if let Some(key) = kernel::find(id) {
+                *self.found() = Some(copy(&key));
+                return Ok(key);
+            }
         }
         let wanted = id.to_owned();
         let key = self.with(move |keyring| keyring.find(&wanted))?;
@@ -156,15 +163,25 @@ impl Keyring for Desktop {
 
     fn forget(&self, id: &str) -> Result<(), Trouble> {
         kernel::forget(id);
+        *self.found() = None;
         let id = id.to_owned();
         self.with(move |keyring| keyring.forget(&id))
     }
 }
 
 impl Desktop {
+    fn found(&self) -> MutexGuard<'_, Option<SealingKey>> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn remember(&self, key: &SealingKey) {
         if self.uses_cache {
             kernel::keep(key);
+            *self.found() = Some(copy(key));
         }
     }
+}
+
+fn copy(key: &SealingKey) -> SealingKey {
+    SealingKey::from_bytes(key.expose())
 }

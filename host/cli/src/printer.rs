@@ -4,6 +4,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 
 use clap::builder::styling::AnsiColor;
 use forge_core::Kind;
+use forge_core::audit::Audit;
 use forge_core::provider::Failure;
 use serde_json::{Value as Json, json};
 use zeroize::Zeroizing;
@@ -28,6 +29,8 @@ pub(crate) struct Printer {
     rehearses: bool,
     /// What a person must know, for the one object that is still to be printed.
     warnings: Vec<String>,
+    /// What may have gone unrecorded, which is told with whatever is printed next.
+    audit: Option<Audit>,
 }
 
 impl Printer {
@@ -47,6 +50,7 @@ impl Printer {
             colours: is_terminal && !is_dumb && !is_plain,
             rehearses: false,
             warnings: Vec::new(),
+            audit: None,
         }
     }
 
@@ -58,6 +62,18 @@ impl Printer {
     /// Whether somebody is there who can answer.
     pub(crate) fn is_interactive(&self) -> bool {
         self.interactive
+    }
+
+    /// From now on it is told where something could not be recorded.
+    pub(crate) fn watch(&mut self, audit: &Audit) {
+        self.audit = Some(audit.clone());
+    }
+
+    /// Tells it to a person, at the end.
+    pub(crate) fn tell_trouble(&mut self) {
+        if let Some(trouble) = self.audit.as_ref().and_then(Audit::trouble) {
+            self.warning(&trouble);
+        }
     }
 
     /// From now on nothing is to be changed, so nothing secret is asked for either.
@@ -86,6 +102,16 @@ impl Printer {
         self.data(format!("{line}\n").as_bytes())
     }
 
+    /// Prints a line of data as it comes; answers whether somebody still reads.
+    pub(crate) fn stream(&mut self, line: &str) -> Outcome<bool> {
+        let mut out = io::stdout().lock();
+        match out.write_all(format!("{line}\n").as_bytes()).and_then(|()| out.flush()) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            Err(error) => Err(Failure::new(Kind::Internal, format!("can't write to standard output: {error}"))),
+        }
+    }
+
     /// Prints one object in the format that was asked for.
     pub(crate) fn object(&mut self, mut object: Json) -> Outcome {
         if let Some(fields) = object.as_object_mut() {
@@ -98,7 +124,8 @@ impl Printer {
 
     /// Warnings are a field of the object that comes next, so that both outputs hold one object and nothing else.
     fn add_warnings(&mut self, fields: &mut serde_json::Map<String, Json>) {
-        let warnings = std::mem::take(&mut self.warnings);
+        let mut warnings = std::mem::take(&mut self.warnings);
+        warnings.extend(self.audit.as_ref().and_then(Audit::trouble));
         if !warnings.is_empty() {
             fields.insert("warnings".to_owned(), json!(warnings));
         }

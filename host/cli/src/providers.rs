@@ -41,6 +41,7 @@ pub(crate) struct Opener {
     home: Home,
     config: Arc<Config>,
     plugins: Arc<Plugins>,
+    audit: Audit,
     default: Option<String>,
     /// Grants that are allowed and not recorded yet.
     unrecorded: Arc<BTreeMap<String, Grant>>,
@@ -61,11 +62,18 @@ pub(crate) struct Opener {
 }
 
 impl Opener {
-    pub(crate) fn new(home: &Home, config: &Config, plugins: &Arc<Plugins>, default: Option<String>) -> Self {
+    pub(crate) fn new(
+        home: &Home,
+        config: &Config,
+        plugins: &Arc<Plugins>,
+        audit: &Audit,
+        default: Option<String>,
+    ) -> Self {
         Self {
             home: home.clone(),
             config: Arc::new(config.clone()),
             plugins: Arc::clone(plugins),
+            audit: audit.clone(),
             default,
             unrecorded: Arc::default(),
             keeps_tokens: true,
@@ -374,7 +382,7 @@ impl Opener {
         }
         let caller = Caller { user: environment::user() };
         let cache = Cache::new(Duration::ZERO, 1);
-        let resolver = Resolver::new(Box::new(self.clone()), caller, Policy, cache, Audit::new(&self.home.data));
+        let resolver = Resolver::new(Box::new(self.clone()), caller, Policy, cache, self.audit.clone());
         let target = Target { provider: Some(name), path: &reference.path, version: reference.version.as_deref() };
         let secret = resolver.read(target).await.map_err(|failure| failure.what)?;
         let value = secret.map(|secret| field::take(&secret, reference.field.as_deref())).transpose();

@@ -1,106 +1,315 @@
-//! The audit log: one JSON line for each operation and one for each request it made, never a value.
+//! The audit log: what was asked for, what went out and how it ended, each record chained to the one before, never a value.
+//!
+//! Whoever has the user's own id and key can write the chain anew; a head that is kept elsewhere shows that. Against
+//! everybody else (a copy on a server, a backup, a program that can write the folder and has no key) each changed,
+//! removed, swapped or added record and a cut tail are found and placed by [`Audit::verify`].
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::home;
-use crate::provider::RequestRecord;
+use crate::Kind;
+use crate::home::{self, Home};
+use crate::keyring;
+use crate::provider::{Failure, RequestRecord};
 
-/// Where records go.
+mod chain;
+mod folder;
+mod head;
+mod key;
+mod record;
+mod verify;
+
+pub use head::{Mark, MarkError};
+pub use record::{Asked, Change, Ended, Who};
+pub use verify::{Break, Expected, Fault, Report};
+
+use chain::Writer;
+use folder::Folder;
+use key::Keys;
+use record::Body;
+
+/// How large a file of the log grows before the next one is begun, in bytes, unless the configuration says otherwise.
+pub const ROTATE_AT: u64 = 16 << 20;
+
+/// What happens where the log can't be written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFailure {
+    /// Nothing is done, and nothing handed out.
+    #[default]
+    Refuse,
+    /// It is done all the same, and told.
+    Warn,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// What happens where it can't be.
+    pub on_failure: OnFailure,
+    /// Whether each write is on the disk before anything goes on.
+    pub sync: bool,
+    /// How large a file grows, in bytes.
+    pub rotate_at: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { on_failure: OnFailure::Refuse, sync: false, rotate_at: ROTATE_AT }
+    }
+}
+
+/// Why something can't be recorded, or the log not be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file can't be read or written.
+    #[error(transparent)]
+    File(#[from] home::Error),
+    /// There is no key for the chain.
+    #[error("can't write the audit log: {0}")]
+    Key(#[source] keyring::Error),
+    /// The system has no random bytes.
+    #[error("can't write the audit log: the system gives no random bytes")]
+    Random,
+    /// There is a log, and no key at all.
+    #[error("can't check the audit log in `{}`: the sealing key that it was written with is gone", .0.display())]
+    NoKey(PathBuf),
+}
+
+impl Error {
+    /// The kind, which decides the exit code.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::File(_) | Self::Random => Kind::Internal,
+            Self::Key(error) => error.kind(),
+            Self::NoKey(_) => Kind::Integrity,
+        }
+    }
+
+    /// What to do.
+    pub fn hint(&self) -> Option<String> {
+        let refused = "every operation is audited, so nothing is answered until the log can be written";
+        match self {
+            Self::File(_) | Self::Random => Some(refused.to_owned()),
+            Self::Key(error) => error.hint(),
+            Self::NoKey(_) => Some("put it back from a backup".to_owned()),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { hint: error.hint(), ..Self::new(error.kind(), error.to_string()) }
+    }
+}
+
+/// Ties the records of one operation together, or of those that one call did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Id(String);
+
+/// The log of one user. Clones share what is open.
 #[derive(Clone, Debug)]
 pub struct Audit {
-    file: PathBuf,
+    shared: Arc<Shared>,
 }
 
-/// One operation: who did what to which secret, and how it ended.
-#[derive(Debug, Serialize)]
-pub struct OperationRecord<'a> {
-    /// The user.
-    pub user: &'a str,
-    /// `get`, `set` and so on.
-    pub operation: &'a str,
-    /// The provider's name.
-    pub provider: &'a str,
-    /// The path within the provider, or the prefix of a listing.
-    pub path: &'a str,
-    /// The version asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<&'a str>,
-    /// SHA-256 of the plugin.
-    pub plugin: &'a str,
-    /// The policy's rule.
-    pub rule: &'a str,
-    /// Whether the policy allowed it.
-    pub allowed: bool,
-    /// Whether the answer came from the cache.
-    pub cached: bool,
-    /// `ok`, or the token of the failure's kind.
-    pub outcome: &'a str,
-    /// How long it took.
-    pub milliseconds: u64,
+#[derive(Debug)]
+struct Shared {
+    home: Home,
+    folder: Folder,
+    settings: Settings,
+    who: Who,
+    writer: Mutex<Option<Writer>>,
+    /// Why something was not recorded, until somebody is told.
+    trouble: Mutex<Option<String>>,
 }
 
-#[derive(Serialize)]
-struct Line<'a, T> {
-    schema_version: u32,
-    time: String,
-    /// Ties the lines of one operation together, or of those that one call did.
-    id: &'a str,
-    event: &'static str,
-    #[serde(flatten)]
-    record: &'a T,
+/// A change that has begun.
+#[derive(Debug)]
+#[must_use = "how it ends has to be recorded"]
+pub struct Begun<'a> {
+    id: Id,
+    change: Change<'a>,
+}
+
+impl Begun<'_> {
+    /// Adds what is known only now, for the record of its end.
+    pub fn add(&mut self, name: &'static str, text: impl AsRef<str>) {
+        self.change.add(name, text.as_ref());
+    }
 }
 
 impl Audit {
-    /// The log in this user's data directory.
-    pub fn new(data: &Path) -> Self {
-        Self { file: data.join("audit").join("audit.jsonl") }
+    /// The log in this user's data directory. Nothing is opened before there is something to record.
+    pub fn new(home: &Home, settings: Settings, who: Who) -> Self {
+        let (trouble, writer) = (Mutex::default(), Mutex::default());
+        let shared = Shared { home: home.clone(), folder: Folder::new(&home.data), settings, who, writer, trouble };
+        Self { shared: Arc::new(shared) }
     }
 
     /// The file that records are appended to.
-    pub fn file(&self) -> &Path {
-        &self.file
+    pub fn file(&self) -> PathBuf {
+        self.shared.folder.current()
     }
 
-    /// Appends operations and the requests that they made together: those of one call have one id.
+    /// The files of the log, oldest first.
     ///
     /// # Errors
-    /// The log can't be written; whoever asked must then not hand out the value.
-    pub fn write(&self, operations: &[OperationRecord<'_>], requests: &[RequestRecord]) -> Result<(), home::Error> {
-        let refuse = |why: String| home::Error { what: "write the audit log", path: self.file.clone(), why };
+    /// The folder can't be listed.
+    pub fn files(&self) -> Result<Vec<PathBuf>, Error> {
+        Ok(self.shared.folder.files()?.all().into_iter().map(|(_, path)| path).collect())
+    }
+
+    /// Who asks, as this process knows it.
+    pub fn who(&self) -> &Who {
+        &self.shared.who
+    }
+
+    /// A name for an operation, or for those of one call.
+    ///
+    /// # Errors
+    /// [`Error::Random`].
+    pub fn id(&self) -> Result<Id, Error> {
         let mut random = [0; 8];
-        getrandom::fill(&mut random).map_err(|_| refuse("the system gives no random bytes".to_owned()))?;
-        let id = crate::sealing::hex(&random);
-        let time = jiff::Timestamp::now().to_string();
-        let mut lines = Vec::new();
-        let mut line = |bytes: serde_json::Result<Vec<u8>>| {
-            lines.extend(bytes.map_err(|error| refuse(error.to_string()))?);
-            lines.push(b'\n');
-            Ok::<_, home::Error>(())
-        };
-        for record in requests {
-            let line_of = Line { schema_version: 1, time: time.clone(), id: &id, event: "request", record };
-            line(serde_json::to_vec(&line_of))?;
+        getrandom::fill(&mut random).map_err(|_| Error::Random)?;
+        Ok(Id(crate::sealing::hex(&random)))
+    }
+
+    /// Records that operations begin, before anything of them is done, so that one whose process dies shows.
+    ///
+    /// # Errors
+    /// The log can't be written, and the settings say that nothing goes on then.
+    pub fn begin<'a>(&self, operations: impl IntoIterator<Item = (&'a Id, &'a Asked<'a>)>) -> Result<(), Error> {
+        let bodies: Vec<Body> =
+            operations.into_iter().map(|(id, asked)| record::begin(&id.0, &self.shared.who, asked)).collect();
+        self.append(&bodies)
+    }
+
+    /// Records how operations ended and the requests that they made together; those that did not get as far as their
+    /// beginning (`is_begun`) begin here as well.
+    ///
+    /// # Errors
+    /// As [`Audit::begin`]; whoever asked must then not hand out the value.
+    pub fn end(
+        &self,
+        operations: &[(&Id, &Asked<'_>, Ended)],
+        requests: &[RequestRecord],
+        is_begun: bool,
+    ) -> Result<(), Error> {
+        let who = &self.shared.who;
+        let mut bodies = Vec::with_capacity(operations.len() * 2 + requests.len());
+        if !is_begun {
+            bodies.extend(operations.iter().map(|(id, asked, _)| record::begin(&id.0, who, asked)));
         }
-        for record in operations {
-            let line_of = Line { schema_version: 1, time: time.clone(), id: &id, event: "operation", record };
-            line(serde_json::to_vec(&line_of))?;
+        if let Some((id, ..)) = operations.first() {
+            bodies.extend(requests.iter().map(|request| record::request(&id.0, request)));
         }
-        if let Some(directory) = self.file.parent() {
-            home::make_directory(directory)?;
+        bodies.extend(operations.iter().map(|(id, asked, ended)| record::operation(&id.0, who, asked, ended)));
+        self.append(&bodies)
+    }
+
+    /// Records that a change of forge's own state begins.
+    ///
+    /// # Errors
+    /// As [`Audit::begin`]: nothing may be changed then.
+    pub fn change<'a>(&self, change: Change<'a>) -> Result<Begun<'a>, Error> {
+        let id = self.id()?;
+        self.append(&[record::change(&id.0, &self.shared.who, &change, None)])?;
+        Ok(Begun { id, change })
+    }
+
+    /// Records how a change ended, and answers that: a change that was made stays made where its end can't be recorded,
+    /// which is then what the caller is told.
+    ///
+    /// # Errors
+    /// The change's own failure, or [`Audit::begin`]'s.
+    pub fn changed<T>(&self, begun: &Begun<'_>, answer: Result<T, Failure>) -> Result<T, Failure> {
+        let outcome = answer.as_ref().err().map_or("ok", |failure| failure.kind.token());
+        let body = record::change(&begun.id.0, &self.shared.who, &begun.change, Some(outcome));
+        match (self.append(&[body]), answer) {
+            (Err(error), Ok(_)) => Err(Failure::from(error).with_hint("it was done, and its end is not on record")),
+            // The change's own failure says more than that it could not be recorded.
+            (_, answer) => answer,
         }
-        let mut file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-            .open(&self.file)
-            .map_err(|error| refuse(error.to_string()))?;
-        // One write for all lines, so that those of another process can't stand between them.
-        file.write_all(&lines).map_err(|error| refuse(error.to_string()))
+    }
+
+    /// What the log holds for a value: its keyed HMAC. Where there is no key, nothing.
+    pub fn value(&self, value: &[u8]) -> Option<String> {
+        let mut writer = self.writer();
+        let writer = self.opened(&mut writer).ok()?;
+        Some(writer.keys().value(value))
+    }
+
+    /// The same for whoever looks for a value in the log.
+    ///
+    /// # Errors
+    /// There is no key, or it can't be had. None is made.
+    pub fn hash(&self, value: &[u8]) -> Result<String, Error> {
+        Ok(self.keys()?.ok_or_else(|| Error::NoKey(self.shared.folder.path().to_owned()))?.value(value))
+    }
+
+    /// Follows the whole chain.
+    ///
+    /// # Errors
+    /// The log or its key can't be read. What does not fit is no error but [`Report::fault`].
+    pub fn verify(&self, expected: Expected) -> Result<Report, Error> {
+        let folder = &self.shared.folder;
+        match self.keys()? {
+            Some(keys) => Ok(verify::verify(folder, &keys, expected)?),
+            None if folder.files()?.is_empty() && expected.head.is_none() => Ok(Report::default()),
+            None => Err(Error::NoKey(folder.path().to_owned())),
+        }
+    }
+
+    /// Why something was not recorded although it was done, since this was last asked.
+    pub fn trouble(&self) -> Option<String> {
+        self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn keys(&self) -> Result<Option<Keys>, Error> {
+        let key = self.shared.home.made_key().map_err(Error::Key)?;
+        Ok(key.map(|key| Keys::of(&key)))
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Option<Writer>> {
+        self.shared.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn opened<'w>(&self, writer: &'w mut Option<Writer>) -> Result<&'w mut Writer, Error> {
+        if let Some(writer) = writer {
+            return Ok(writer);
+        }
+        let key = self.shared.home.sealing_key().map_err(Error::Key)?;
+        Ok(writer.insert(Writer::open(&self.shared.folder, Keys::of(&key))?))
+    }
+
+    fn append(&self, bodies: &[Body]) -> Result<(), Error> {
+        if bodies.is_empty() {
+            return Ok(());
+        }
+        let mut writer = self.writer();
+        let opened = self.opened(&mut writer);
+        let written = opened.and_then(|writer| Ok(writer.append(bodies, &self.shared.settings)?));
+        match (written, self.shared.settings.on_failure) {
+            (Err(error), OnFailure::Warn) => {
+                let mut trouble = self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+                trouble.get_or_insert_with(|| format!("this is not on record: {error}"));
+                Ok(())
+            }
+            (written, _) => written,
+        }
     }
 }
+
+/// A file of the log as `tail` reads it: the lines that are there, without looking at their chain.
+///
+/// # Errors
+/// It can't be read, or others could have written it.
+pub fn open(path: &Path) -> Result<Option<std::fs::File>, home::Error> {
+    home::open_private(path)
+}
+
+#[cfg(test)]
+mod tests;

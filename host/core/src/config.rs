@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::audit::{self, OnFailure};
 use crate::project;
 use crate::rate::Rate;
 use crate::reference::Reference;
@@ -133,6 +134,41 @@ pub struct Layer {
     /// Where a new sealing key goes. No part of what a project means: it can't say it.
     #[serde(skip)]
     pub key_place: Option<KeyPlace>,
+    /// How the audit log is written, which a project can't say either.
+    #[serde(skip)]
+    pub audit: AuditConfig,
+}
+
+/// What a layer says of the audit log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AuditConfig {
+    /// What happens where it can't be written.
+    pub on_failure: Option<OnFailure>,
+    /// Whether each write waits for the disk.
+    pub sync: Option<bool>,
+    /// How large a file grows, in bytes.
+    pub rotate_at: Option<u64>,
+}
+
+impl AuditConfig {
+    /// This layer with `over` on top of it. Unlike elsewhere, what the lower one says stays: rules that the machine's
+    /// administrator made for the log are not the user's to loosen.
+    fn under(self, over: Self) -> Self {
+        Self {
+            on_failure: self.on_failure.or(over.on_failure),
+            sync: self.sync.or(over.sync),
+            rotate_at: self.rotate_at.or(over.rotate_at),
+        }
+    }
+
+    fn settings(self) -> audit::Settings {
+        let usual = audit::Settings::default();
+        audit::Settings {
+            on_failure: self.on_failure.unwrap_or(usual.on_failure),
+            sync: self.sync.unwrap_or(usual.sync),
+            rotate_at: self.rotate_at.unwrap_or(usual.rotate_at),
+        }
+    }
 }
 
 impl Layer {
@@ -149,6 +185,7 @@ impl Layer {
     pub fn under(mut self, over: Self) -> Self {
         self.default = over.default.or(self.default);
         self.key_place = over.key_place.or(self.key_place);
+        self.audit = self.audit.under(over.audit);
         self.providers.extend(over.providers);
         self.secrets.extend(over.secrets);
         for (name, over) in over.environments {
@@ -177,6 +214,8 @@ pub struct Config {
     pub providers: BTreeMap<String, ProviderConfig>,
     /// Where a new sealing key goes; `None` is the keyring where there is one, and else a file.
     pub key_place: Option<KeyPlace>,
+    /// How the audit log is written.
+    pub audit: audit::Settings,
     /// The project that does not count, if there is one.
     pub withheld: Option<Box<Withheld>>,
 }
@@ -227,7 +266,8 @@ impl Config {
         };
         let all = own.under(project);
         let default = default_of(&all, withheld.as_deref(), environment);
-        Self { default, providers: all.providers, key_place: all.key_place, withheld }
+        let audit = all.audit.settings();
+        Self { default, providers: all.providers, key_place: all.key_place, audit, withheld }
     }
 
     /// The provider of a bare path.

@@ -7,9 +7,8 @@ use std::time::Instant;
 use async_trait::async_trait;
 
 use crate::Kind;
-use crate::audit::{Audit, OperationRecord};
+use crate::audit::{self, Asked, Audit, Ended, Id};
 use crate::cache::{Cache, CacheKey};
-use crate::home;
 use crate::policy::{Action, Caller, Policy};
 use crate::provider::{CallLog, Failure, SecretProvider};
 use crate::secret::{Attributes, Entry, Page, PutOptions, Secret, SecretVersion, VersionPage, VersionState};
@@ -68,12 +67,15 @@ pub struct Target<'a> {
 struct Operation<'a> {
     opened: &'a Opened,
     target: Target<'a>,
-    action: Action,
+    id: Id,
+    asked: Asked<'a>,
     begun: Instant,
     log: CallLog,
-    rule: &'static str,
-    is_allowed: bool,
+    /// Whether its beginning is on record.
+    is_announced: bool,
     cached: bool,
+    /// The keyed HMAC of the value that is handed out or was written.
+    value: Option<String>,
 }
 
 impl Resolver {
@@ -110,13 +112,17 @@ impl Resolver {
     /// Whatever stopped it, and [`Kind::Internal`] when audit can't be written.
     pub async fn read(&self, target: Target<'_>) -> Result<Option<Secret>, Failure> {
         let opened = self.opened(target, Action::Get).await?;
-        let mut operation = self.begin(&opened, target, Action::Get)?;
+        let mut operation = self.decided(&opened, target, Action::Get)?;
         let key = self.key(&opened, target);
         if let Some(secret) = self.cache.get(&key, Instant::now()) {
             operation.cached = true;
-            return self.end(operation, Ok(Some(secret)));
+            let answer = Ok(Some(secret));
+            self.mark(&mut operation, &answer);
+            return self.end(operation, answer);
         }
+        self.announce([&mut operation])?;
         let answer = opened.provider.get(&operation.log, target.path, target.version).await;
+        self.mark(&mut operation, &answer);
         let answer = self.end(operation, answer);
         self.keep(&opened, target, &answer);
         answer
@@ -143,8 +149,9 @@ impl Resolver {
         options: &PutOptions,
     ) -> Result<SecretVersion, Failure> {
         let opened = self.opened(target, Action::Set).await?;
-        let operation = self.begin(&opened, target, Action::Set)?;
+        let mut operation = self.begin(&opened, target, Action::Set)?;
         let answer = opened.provider.put(&operation.log, target.path, value, options).await;
+        operation.value = answer.as_ref().ok().and_then(|_| self.audit.value(value));
         // Forgotten even after a failure: the write may have arrived.
         self.cache.forget(&opened.grant_digest, target.path);
         self.end(operation, answer)
@@ -276,35 +283,34 @@ impl Resolver {
             Ok(opened) => return Ok(opened),
             Err(failure) => failure,
         };
-        let record = OperationRecord {
-            user: &self.caller.user,
-            operation: action.token(),
-            provider: target.provider.unwrap_or_default(),
-            path: target.path,
-            version: target.version,
-            plugin: "",
-            rule: "not-opened",
-            allowed: false,
-            cached: false,
-            outcome: failure.kind.token(),
-            milliseconds: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
-        };
+        let provider = target.provider.unwrap_or_default();
+        let mut asked = Asked::new(&self.caller.user, action.token(), provider, target.path, target.version);
+        asked.rule = "not-opened".into();
+        let ended =
+            Ended { cached: false, outcome: failure.kind.token(), value_hmac: None, milliseconds: milliseconds(begun) };
         // Nothing is handed out, so the failure itself says more than that it could not be recorded.
-        self.audit.write(&[record], &[]).unwrap_or_default();
+        let written = self.audit.id().and_then(|id| self.audit.end(&[(&id, &asked, ended)], &[], false));
+        written.unwrap_or_default();
         Err(failure)
     }
 
-    fn begin<'a>(&self, opened: &'a Opened, target: Target<'a>, action: Action) -> Result<Operation<'a>, Failure> {
+    /// An operation that the policy allows; one that it does not is on record as refused.
+    fn decided<'a>(&'a self, opened: &'a Opened, target: Target<'a>, action: Action) -> Result<Operation<'a>, Failure> {
         let decision = self.policy.decide(&self.caller, action, &opened.name, target.path);
+        let mut asked = Asked::new(&self.caller.user, action.token(), &opened.name, target.path, target.version);
+        asked.plugin = &opened.plugin_digest;
+        asked.rule = decision.rule.into();
+        asked.allowed = decision.is_allowed;
         let operation = Operation {
             opened,
             target,
-            action,
+            id: self.audit.id()?,
+            asked,
             begun: Instant::now(),
             log: CallLog::default(),
-            rule: decision.rule,
-            is_allowed: decision.is_allowed,
+            is_announced: false,
             cached: false,
+            value: None,
         };
         if decision.is_allowed {
             return Ok(operation);
@@ -313,39 +319,64 @@ impl Resolver {
         self.end::<Operation<'a>>(operation, Err(Failure::new(Kind::AccessDenied, what)))
     }
 
-    /// Writes the audit record; a value is handed out only once that is done.
-    fn end<T>(&self, operation: Operation<'_>, answer: Result<T, Failure>) -> Result<T, Failure> {
-        let record = self.record(&operation, answer.as_ref().err());
-        let written = self.audit.write(&[record], &operation.log.take());
-        handed_out(&written, answer)
+    /// An operation that the policy allows and whose beginning is on record.
+    fn begin<'a>(&'a self, opened: &'a Opened, target: Target<'a>, action: Action) -> Result<Operation<'a>, Failure> {
+        let mut operation = self.decided(opened, target, action)?;
+        self.announce([&mut operation])?;
+        Ok(operation)
     }
 
-    /// What audit has to know of an operation that has come to its end.
-    fn record<'a>(&'a self, operation: &Operation<'a>, failure: Option<&Failure>) -> OperationRecord<'a> {
-        OperationRecord {
-            user: &self.caller.user,
-            operation: operation.action.token(),
-            provider: &operation.opened.name,
-            path: operation.target.path,
-            version: operation.target.version,
-            plugin: &operation.opened.plugin_digest,
-            rule: operation.rule,
-            allowed: operation.is_allowed,
-            cached: operation.cached,
+    /// Records that operations begin; nothing of them is done before.
+    fn announce<'o, 'a: 'o>(
+        &self,
+        operations: impl IntoIterator<Item = &'o mut Operation<'a>>,
+    ) -> Result<(), audit::Error> {
+        let mut operations: Vec<_> = operations.into_iter().collect();
+        self.audit.begin(operations.iter().map(|operation| (&operation.id, &operation.asked)))?;
+        operations.iter_mut().for_each(|operation| operation.is_announced = true);
+        Ok(())
+    }
+
+    /// Notes which value an operation hands out, for whoever looks for one in the log.
+    fn mark(&self, operation: &mut Operation<'_>, answer: &Result<Option<Secret>, Failure>) {
+        operation.value = match answer {
+            Ok(Some(secret)) => self.audit.value(secret.value.expose()),
+            _ => None,
+        };
+    }
+
+    /// Writes the audit record; a value is handed out only once that is done.
+    fn end<T>(&self, operation: Operation<'_>, answer: Result<T, Failure>) -> Result<T, Failure> {
+        let ended = operation.ended(answer.as_ref().err());
+        let records = [(&operation.id, &operation.asked, ended)];
+        let written = self.audit.end(&records, &operation.log.take(), operation.is_announced);
+        handed_out(&written, answer)
+    }
+}
+
+impl Operation<'_> {
+    /// How it ended, as audit has it.
+    fn ended(&self, failure: Option<&Failure>) -> Ended {
+        Ended {
+            cached: self.cached,
             outcome: failure.map_or("ok", |failure| failure.kind.token()),
-            milliseconds: u64::try_from(operation.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            value_hmac: self.value.clone(),
+            milliseconds: milliseconds(self.begun),
         }
     }
 }
 
+fn milliseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
 /// An answer, if it was recorded.
-fn handed_out<T>(written: &Result<(), home::Error>, answer: Result<T, Failure>) -> Result<T, Failure> {
+fn handed_out<T>(written: &Result<(), audit::Error>, answer: Result<T, Failure>) -> Result<T, Failure> {
     match (written, answer) {
         (Ok(()), answer) => answer,
         // The operation's own failure says more than that it could not be recorded.
         (Err(_), Err(failure)) => Err(failure),
-        (Err(error), Ok(_)) => Err(Failure::new(Kind::Internal, error.to_string())
-            .with_hint("every operation is audited, so nothing is answered until the log can be written")),
+        (Err(error), Ok(_)) => Err(Failure { hint: error.hint(), ..Failure::new(error.kind(), error.to_string()) }),
     }
 }
 

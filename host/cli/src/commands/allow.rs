@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use forge_core::Kind;
+use forge_core::audit;
 use forge_core::config::{LOCAL, Layer};
 use forge_core::grant::Grant;
 use forge_core::home;
@@ -139,6 +140,24 @@ async fn allow(app: &App, printer: &mut Printer, arguments: &Allow, request: Req
             return Err(Failure::new(Kind::NotGranted, "nobody allowed it").with_hint(hint));
         }
     }
+    let change = audit::Change::new("project-allow", &request.directory).with("project_hash", &request.hash);
+    let mut begun = app.audit.change(change)?;
+    let granted = granted(app, printer, &request, pending, &kept).await;
+    for (name, grant) in granted.iter().flatten() {
+        begun.add("grant", format!("{name}: {}", grant.digest()));
+    }
+    let grants = app.audit.changed(&begun, granted)?;
+    report(printer, &request, &grants)
+}
+
+/// Tries what was allowed, and records it.
+async fn granted(
+    app: &App,
+    printer: &mut Printer,
+    request: &Request,
+    pending: Vec<Pending>,
+    kept: &[String],
+) -> Outcome<BTreeMap<String, Grant>> {
     // All are tried before one is recorded: half a project would look like a whole one. The sources of all count from
     // the beginning, since a check runs a plugin, which must not be lent what another one logs in with.
     let mut grants: BTreeMap<String, Grant> =
@@ -152,8 +171,8 @@ async fn allow(app: &App, printer: &mut Printer, arguments: &Allow, request: Req
         notes.iter().for_each(|note| printer.warning(&format!("`{name}`: {note}")));
         grants.insert(name, grant);
     }
-    record(app, &request, &grants, &kept)?;
-    report(printer, &request, &grants)
+    record(app, request, &grants, kept)?;
+    Ok(grants)
 }
 
 fn report(printer: &mut Printer, request: &Request, grants: &BTreeMap<String, Grant>) -> Outcome {
@@ -176,7 +195,7 @@ fn opener(app: &App, meaning: &Layer) -> Opener {
     let mut config = app.config.clone();
     config.providers.extend(meaning.providers.clone());
     config.withheld = None;
-    Opener::new(&app.home, &config, &app.plugins, None)
+    Opener::new(&app.home, &config, &app.plugins, &app.audit, None)
         .asking(!app.global.non_interactive)
         .keeping_tokens(!app.global.no_token_cache)
         .knowing(&app.answers)
@@ -282,11 +301,23 @@ fn revoke(app: &App, printer: &mut Printer) -> Outcome {
     let Some(directory) = app.project.as_ref().map(|found| found.directory.clone()).or(here) else {
         return Err(usage("there is no working directory"));
     };
-    let folder = trust::grants(&app.home, &directory);
-    // Trust first: whatever fails after it, the project does not count any more.
-    let was_allowed = Record::remove(&app.home, &directory)?;
-    forget(app, &folder, |_| false)?;
     let shown = project::shown(&directory);
+    let subject = directory.display().to_string();
+    let begun = app.audit.change(audit::Change::new("project-revoke", &subject))?;
+    app.audit.changed(&begun, revoked(app, &directory, &shown))?;
+    if printer.is_json() {
+        return printer.object(json!({ "path": directory.display().to_string(), "revoked": true }));
+    }
+    printer.note(&format!("`{shown}` is not allowed any more"));
+    Ok(())
+}
+
+/// Takes back what a project was allowed.
+fn revoked(app: &App, directory: &Path, shown: &str) -> Outcome {
+    let folder = trust::grants(&app.home, directory);
+    // Trust first: whatever fails after it, the project does not count any more.
+    let was_allowed = Record::remove(&app.home, directory)?;
+    forget(app, &folder, |_| false)?;
     if !was_allowed && !folder.exists() {
         return Err(not_found(format!("`{shown}` was not allowed")));
     }
@@ -297,10 +328,6 @@ fn revoke(app: &App, printer: &mut Printer) -> Outcome {
             why: error.to_string(),
         })?;
     }
-    if printer.is_json() {
-        return printer.object(json!({ "path": directory.display().to_string(), "revoked": true }));
-    }
-    printer.note(&format!("`{shown}` is not allowed any more"));
     Ok(())
 }
 

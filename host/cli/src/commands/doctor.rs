@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use forge_core::Kind;
+use forge_core::audit::Change;
 use forge_core::config::LOCAL;
 use forge_core::home::Home;
 use forge_core::keyring::{Keyring, Location};
@@ -63,7 +64,7 @@ pub(crate) async fn run(app: &App, printer: &mut Printer, offline: bool) -> Outc
     checks.push(sealing_key(app));
     checks.extend(plugins(app));
     checks.extend(detected(app));
-    let opener = Opener::new(&app.home, &app.config, &app.plugins, None);
+    let opener = Opener::new(&app.home, &app.config, &app.plugins, &app.audit, None);
     let opener = opener.keeping_tokens(!app.global.no_token_cache);
     for name in std::iter::once(LOCAL).chain(app.config.providers.keys().map(String::as_str)) {
         checks.push(Check::of(format!("provider `{name}`"), provider(app, &opener, name, offline).await));
@@ -144,7 +145,7 @@ fn sealing_key(app: &App) -> Check {
     const SUBJECT: &str = "sealing key";
     match app.home.key_location() {
         Err(error) => Check::of(SUBJECT, Err(error.into())),
-        Ok(Location::Nowhere) => Check::new(SUBJECT, Status::Ok, "not there yet: the first write makes it"),
+        Ok(Location::Nowhere) => Check::new(SUBJECT, Status::Ok, "not there yet: the first operation makes it"),
         Ok(Location::File) => {
             let detail = format!(
                 "the file `{}`: it protects the store where that is copied without it (a backup, a synced folder), \
@@ -173,20 +174,20 @@ fn sealing_key(app: &App) -> Check {
 /// Moves the sealing key, which happens only when a person says so.
 pub(crate) fn move_key(app: &App, printer: &mut Printer, to: arguments::Place) -> Outcome {
     let before = app.home.key_location()?;
-    let (moved, shown) = match (to, before) {
-        (_, Location::Nowhere) => {
-            return Err(not_found("there is no sealing key yet: the first write makes it")
-                .with_hint("`[store] key = \"keyring\"` or `\"file\"` in your configuration says where it will be"));
-        }
-        (arguments::Place::Keyring, before) => {
-            app.home.move_key_to_keyring()?;
-            (before == Location::File, "keyring")
-        }
-        (arguments::Place::File, before) => {
-            app.home.move_key_to_file()?;
-            (before != Location::File, "file")
-        }
+    if before == Location::Nowhere {
+        return Err(not_found("there is no sealing key yet: the first operation makes it")
+            .with_hint("`[store] key = \"keyring\"` or `\"file\"` in your configuration says where it will be"));
+    }
+    let (moved, shown) = match to {
+        arguments::Place::Keyring => (before == Location::File, "keyring"),
+        arguments::Place::File => (before != Location::File, "file"),
     };
+    let begun = app.audit.change(Change::new("key-move", shown))?;
+    let answer = match to {
+        arguments::Place::Keyring => app.home.move_key_to_keyring(),
+        arguments::Place::File => app.home.move_key_to_file(),
+    };
+    app.audit.changed(&begun, answer.map_err(Failure::from))?;
     if printer.is_json() {
         return printer.object(json!({ "key": shown, "moved": moved }));
     }

@@ -1,6 +1,7 @@
 //! One file per noun.
 
 pub(crate) mod allow;
+pub(crate) mod audit;
 pub(crate) mod completion;
 pub(crate) mod doctor;
 pub(crate) mod import;

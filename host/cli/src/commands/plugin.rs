@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use forge_core::Kind;
+use forge_core::audit::Change;
 use forge_core::home;
 use forge_core::provider::Failure;
 use forge_sandbox::{Component, Error, Found, Installed, short};
@@ -100,19 +101,28 @@ fn install(
             .context(tried);
         }
     }
-    app.plugins.install(&name, &component, &bytes, source).context(tried)?;
-    let found = Found { component, bytes: bytes.into(), is_builtin: false };
-    if let Err(error) = app.sandbox()?.prepare(&found) {
-        // A plugin that can't be compiled can't be used, so it does not stay.
-        app.plugins.remove(&name)?;
-        return Err(error).context(tried);
-    }
+    let change = Change::new("plugin-install", &name).with("sha256", &component.digest).with("source", source);
+    let begun = app.audit.change(change).context(tried)?;
+    let answer = installed(app, &name, component, bytes, source);
+    let found = app.audit.changed(&begun, answer).context(tried)?;
     if printer.is_json() {
         return printer.object(installed_json(&name, &found.component, false));
     }
     printer.note(&format!("installed `{name}` (sha256 {}…)", short(&found.component.digest)));
     printer.note(&format!("`forge provider add NAME --plugin {name}` makes a provider of it"));
     Ok(())
+}
+
+/// Puts a plugin into the store, and compiles it.
+fn installed(app: &App, name: &str, component: Component, bytes: Vec<u8>, source: &str) -> Outcome<Found> {
+    app.plugins.install(name, &component, &bytes, source)?;
+    let found = Found { component, bytes: bytes.into(), is_builtin: false };
+    if let Err(error) = app.sandbox()?.prepare(&found) {
+        // A plugin that can't be compiled can't be used, so it does not stay.
+        app.plugins.remove(name)?;
+        return Err(error.into());
+    }
+    Ok(found)
 }
 
 /// Says what would be installed. It is not compiled, so one that can't be is not told here.
@@ -222,7 +232,9 @@ fn remove(app: &App, printer: &mut Printer, name: &str, dry_run: bool) -> Outcom
         files.iter().for_each(|file| printer.note(&format!("would remove the file `{file}`")));
         return Ok(());
     }
-    let digest = app.plugins.remove(name).context(tried)?;
+    let begun = app.audit.change(Change::new("plugin-remove", name)).context(tried)?;
+    let removed = app.plugins.remove(name).map_err(Failure::from);
+    let digest = app.audit.changed(&begun, removed).context(tried)?;
     app.sandbox()?.forget(&digest);
     if printer.is_json() {
         return printer.object(json!({ "name": name, "removed": true }));

@@ -3,6 +3,7 @@
 pub(super) mod add;
 
 use forge_core::Kind;
+use forge_core::audit::Change;
 use forge_core::config::{LOCAL, Layer, Owner, Place};
 use forge_core::grant::Grant;
 use forge_core::home;
@@ -29,7 +30,7 @@ pub(crate) async fn run(app: &App, printer: &mut Printer, command: Provider) -> 
 }
 
 fn opener(app: &App) -> Opener {
-    Opener::new(&app.home, &app.config, &app.plugins, None)
+    Opener::new(&app.home, &app.config, &app.plugins, &app.audit, None)
         .asking(!app.global.non_interactive)
         .keeping_tokens(!app.global.no_token_cache)
         .knowing(&app.answers)
@@ -138,14 +139,25 @@ fn remove(app: &App, printer: &mut Printer, name: &str, yes: bool, dry_run: bool
     if !yes && !printer.confirm(&format!("remove `{name}` and its grant? its secrets stay where they are")) {
         return Err(usage("nobody said yes").with_hint("`--yes` removes without a question")).context(tried);
     }
+    let begun = app.audit.change(Change::new("provider-remove", name)).context(tried)?;
+    app.audit.changed(&begun, removed(app, name)).context(tried)?;
+    if printer.is_json() {
+        return printer.object(json!({ "name": name, "removed": true }));
+    }
+    printer.note(&format!("removed `{name}`"));
+    Ok(())
+}
+
+/// Takes a provider out of the configuration, with its grant, its tokens and what was typed for it.
+fn removed(app: &App, name: &str) -> Outcome {
     let file = app.home.grant_file(name);
     // What can't be read any more holds no sealed credential that could be found.
     let grant = home::read_private(&file, 1 << 20)?.and_then(|text| serde_json::from_slice::<Grant>(&text).ok());
     if let Some(grant) = grant {
-        credential::forget(&app.home, &grant).context(tried)?;
+        credential::forget(&app.home, &grant)?;
     }
     if forge_core::reference::is_name(name) {
-        TokenFile::new(&app.home, name).remove().context(tried)?;
+        TokenFile::new(&app.home, name).remove()?;
     }
     edit(app, |document| {
         if let Some(providers) = document.get_mut("providers").and_then(|item| item.as_table_like_mut()) {
@@ -154,18 +166,8 @@ fn remove(app: &App, printer: &mut Printer, name: &str, yes: bool, dry_run: bool
         if document.get("default").and_then(|item| item.as_str()) == Some(name) {
             document.remove("default");
         }
-    })
-    .context(tried)?;
-    if file.exists() {
-        std::fs::remove_file(&file)
-            .map_err(|error| home::Error { what: "remove", path: file, why: error.to_string() })
-            .context(tried)?;
-    }
-    if printer.is_json() {
-        return printer.object(json!({ "name": name, "removed": true }));
-    }
-    printer.note(&format!("removed `{name}`"));
-    Ok(())
+    })?;
+    Ok(home::remove(&file)?)
 }
 
 /// Says what a removal would take away.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{At, Environment, Error, KeyPlace, LOCAL, Layer, Owner, Place, ProviderConfig, SecretConfig};
+use super::{At, AuditConfig, Environment, Error, KeyPlace, LOCAL, Layer, Owner, Place, ProviderConfig, SecretConfig};
+use crate::audit::OnFailure;
 use crate::manifest::printable;
 use crate::rate;
 use crate::reference::{self, Reference, is_name};
@@ -16,6 +17,9 @@ const LONGEST_VARIABLE: usize = 200;
 
 /// The longest list of fallbacks: more would be a mistake, and each costs a read.
 const MOST_FALLBACKS: usize = 16;
+
+/// The largest that a file of the audit log may be told to grow, in MiB.
+const LARGEST_LOG: u64 = 1024;
 
 /// Fields that a configuration of one's own may have, or may have some day, and a project never.
 const OWN: [&str; 12] = [
@@ -104,10 +108,34 @@ impl<'t> Reader<'t> {
                         layer.key_place = Some(self.key_place(&field)?);
                     }
                 }
+                "audit" if self.place.owner != Owner::Project => {
+                    for field in self.fields(field.table()?, &field.name) {
+                        self.audit(&field, &mut layer.audit)?;
+                    }
+                }
                 _ => return Err(self.unknown(&field)),
             }
         }
         Ok(layer)
+    }
+
+    fn audit(&self, field: &Field<'_, '_>, audit: &mut AuditConfig) -> Result<(), Error> {
+        match (field.key, field.value.get_ref()) {
+            ("on-failure", DeValue::String(text)) if text == "refuse" => audit.on_failure = Some(OnFailure::Refuse),
+            ("on-failure", DeValue::String(text)) if text == "warn" => audit.on_failure = Some(OnFailure::Warn),
+            ("on-failure", _) => return Err(field.refused("must be `refuse` or `warn`")),
+            ("sync", DeValue::Boolean(flag)) => audit.sync = Some(*flag),
+            ("sync", _) => return Err(field.refused("must be `true` or `false`")),
+            ("rotate-at", DeValue::String(text)) => {
+                let number = text.strip_suffix("MiB").and_then(|text| text.trim_end().parse::<u64>().ok());
+                let number = number.filter(|number| (1..=LARGEST_LOG).contains(number));
+                let number = number.ok_or_else(|| field.refused("must be a size from `1 MiB` to `1024 MiB`"))?;
+                audit.rotate_at = Some(number << 20);
+            }
+            ("rotate-at", _) => return Err(field.refused("must be a size from `1 MiB` to `1024 MiB`")),
+            _ => return Err(self.unknown(field)),
+        }
+        Ok(())
     }
 
     fn key_place(&self, field: &Field<'_, '_>) -> Result<KeyPlace, Error> {

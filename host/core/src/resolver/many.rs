@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::{Opened, Operation, Resolver, Target, handed_out};
 use crate::Kind;
+use crate::audit::{Asked, Ended, Id};
 use crate::parallel::{AT_ONCE, in_order};
 use crate::policy::Action;
 use crate::provider::{CallLog, Failure};
@@ -43,17 +44,43 @@ impl Resolver {
         for target in targets {
             opened.push(self.opened(*target, Action::Get).await);
         }
-        let mut reads = Vec::with_capacity(targets.len());
+        let (mut reads, mut copies) = (Vec::with_capacity(targets.len()), Vec::new());
         for (place, (target, opened)) in targets.iter().zip(&opened).enumerate() {
-            match opened {
-                Ok(opened) => match self.begun(opened, *target) {
-                    Ok(operation) => reads.push(Read { place, operation }),
-                    Err(answer) => put(place, *answer),
+            let opened = match opened {
+                Ok(opened) => opened,
+                Err(failure) => {
+                    put(place, Err(failure.clone()));
+                    continue;
+                }
+            };
+            match self.decided(opened, *target, Action::Get) {
+                Ok(operation) => match self.cache.get(&self.key(opened, *target), Instant::now()) {
+                    Some(secret) => copies.push((Read { place, operation }, Ok(Some(secret)))),
+                    None => reads.push(Read { place, operation }),
                 },
-                Err(failure) => put(place, Err(failure.clone())),
+                Err(failure) => put(place, Err(failure)),
             }
         }
-        let (batches, mut alone) = self.batches(reads);
+        for (read, answer) in &mut copies {
+            read.operation.cached = true;
+            self.mark(&mut read.operation, answer);
+        }
+        let written = self.audit.end(&records(&copies), &[], false);
+        copies.into_iter().for_each(|(read, answer)| put(read.place, handed_out(&written, answer)));
+        let (mut batches, mut alone) = self.batches(reads);
+        for batch in &mut batches {
+            // What one call does has one name.
+            if let Some(id) = batch.first().map(|read| read.operation.id.clone()) {
+                batch.iter_mut().for_each(|read| read.operation.id = id.clone());
+            }
+        }
+        let all = batches.iter_mut().flatten().chain(&mut alone).map(|read| &mut read.operation);
+        if let Err(error) = self.announce(all) {
+            let failure = Failure::from(error);
+            let places = batches.iter().flatten().chain(&alone).map(|read| read.place);
+            places.for_each(|place| put(place, Err(failure.clone())));
+            (batches, alone) = (Vec::new(), Vec::new());
+        }
         let mut answered = Vec::new();
         in_order(AT_ONCE, batches.into_iter().map(|batch| self.read_batch(batch)), |batched| {
             answered.extend(batched.answered);
@@ -64,18 +91,6 @@ impl Resolver {
         answered.into_iter().for_each(|(place, answer)| put(place, answer));
         let unanswered = || Err(Failure::new(Kind::Internal, "a read was lost on its way"));
         answers.into_iter().map(|answer| answer.unwrap_or_else(unanswered)).collect()
-    }
-
-    /// An operation that has to go to its provider, or the answer that is there without it.
-    fn begun<'a>(&self, opened: &'a Opened, target: Target<'a>) -> Result<Operation<'a>, Box<Answer>> {
-        let mut operation = self.begin(opened, target, Action::Get).map_err(|failure| Box::new(Err(failure)))?;
-        match self.cache.get(&self.key(opened, target), Instant::now()) {
-            Some(secret) => {
-                operation.cached = true;
-                Err(Box::new(self.end(operation, Ok(Some(secret)))))
-            }
-            None => Ok(operation),
-        }
     }
 
     /// Sorts reads into batches of one provider each, in which each path stands once, and those that go alone.
@@ -141,9 +156,8 @@ impl Resolver {
             }
             return Batched { answered: Vec::new(), alone };
         }
-        let records: Vec<_> =
-            ended.iter().map(|(read, answer)| self.record(&read.operation, answer.as_ref().err())).collect();
-        let written = self.audit.write(&records, &log.take());
+        ended.iter_mut().for_each(|(read, answer)| self.mark(&mut read.operation, answer));
+        let written = self.audit.end(&records(&ended), &log.take(), true);
         let answered = ended.into_iter().map(|(read, answer)| {
             let answer = handed_out(&written, answer);
             self.keep(opened, read.operation.target, &answer);
@@ -154,9 +168,10 @@ impl Resolver {
 
     /// Reads one secret by itself.
     async fn read_alone(&self, read: Read<'_>) -> (usize, Answer) {
-        let Read { place, operation } = read;
+        let Read { place, mut operation } = read;
         let (opened, target) = (operation.opened, operation.target);
         let answer = opened.provider.get(&operation.log, target.path, target.version).await;
+        self.mark(&mut operation, &answer);
         let answer = self.end(operation, answer);
         self.keep(opened, target, &answer);
         (place, answer)
@@ -174,6 +189,15 @@ impl Resolver {
 /// batch may have others.
 fn is_denial(failure: &Failure) -> bool {
     failure.kind == Kind::AccessDenied && failure.status.is_none_or(|status| status >= 400)
+}
+
+/// What audit has to know of reads that have come to their end.
+fn records<'r, 'a>(reads: &'r [(Read<'a>, Answer)]) -> Vec<(&'r Id, &'r Asked<'a>, Ended)> {
+    let record = |(read, answer): &'r (Read<'a>, Answer)| {
+        let operation = &read.operation;
+        (&operation.id, &operation.asked, operation.ended(answer.as_ref().err()))
+    };
+    reads.iter().map(record).collect()
 }
 
 /// Whether a secret that failed in a batch may be read by itself: so it is, unless the backend is away, or the plugin broke.

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::*;
+use crate::audit::{Expected, Settings, Who};
+use crate::home::Home;
 use crate::secret::{Value, VersionState};
 
 #[derive(Debug, Default)]
@@ -112,7 +114,26 @@ fn resolver(memory: &Arc<Memory>, data: &std::path::Path) -> Resolver {
         grant_digest: "g".to_owned(),
     };
     let caller = Caller { user: "tester".to_owned() };
-    Resolver::new(Box::new(One(opened)), caller, Policy, Cache::new(Duration::from_secs(60), 10), Audit::new(data))
+    let home = Home { config: data.join("c"), data: data.to_owned(), cache: data.join("k"), keyring: None };
+    let audit = Audit::new(&home, Settings::default(), Who::default());
+    Resolver::new(Box::new(One(opened)), caller, Policy, Cache::new(Duration::from_secs(60), 10), audit)
+}
+
+/// The log's text, and the outcomes in it.
+fn outcomes(resolver: &Resolver) -> (String, Vec<serde_json::Value>) {
+    let log = std::fs::read_to_string(resolver.audit.file()).unwrap();
+    let records: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |event: &str| {
+        records.iter().filter(|record| record.get("event").unwrap() == event).cloned().collect::<Vec<_>>()
+    };
+    let (begun, ended) = (of("begin"), of("operation"));
+    // Each outcome has a beginning of the same name before it, and each beginning an outcome.
+    assert_eq!(begun.len(), ended.len());
+    for record in &ended {
+        let id = record.get("id").unwrap();
+        assert!(begun.iter().any(|begin| begin.get("id").unwrap() == id && begin.get("path") == record.get("path")));
+    }
+    (log, ended)
 }
 
 fn target(path: &str) -> Target<'_> {
@@ -130,12 +151,15 @@ async fn every_operation_leaves_one_record_and_no_value() {
     resolver.list(target(""), None, 10).await.unwrap();
     resolver.delete(target("a")).await.unwrap();
     resolver.check(None).await.unwrap();
-    let log = std::fs::read_to_string(resolver.audit.file()).unwrap();
-    let records: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (log, records) = outcomes(&resolver);
     let of = |name: &str| records.iter().map(|r| r.get(name).unwrap().as_str().unwrap().to_owned()).collect::<Vec<_>>();
     assert_eq!(of("operation"), ["get", "get", "get", "set", "list", "delete", "check"]);
     assert_eq!(of("outcome"), ["ok", "ok", "unavailable", "ok", "ok", "ok", "ok"]);
     assert!(!log.contains("hunter2"));
+    // A value is there as its keyed HMAC, where one was handed out or written.
+    let value = resolver.audit.hash(b"hunter2-hunter2").unwrap();
+    let with: Vec<bool> = records.iter().map(|r| r.get("value_hmac").is_some_and(|hmac| *hmac == *value)).collect();
+    assert_eq!(with, [true, false, false, true, false, false, false]);
 }
 
 #[tokio::test]
@@ -143,8 +167,7 @@ async fn a_provider_that_cannot_be_opened_is_on_record() {
     let directory = tempfile::tempdir().unwrap();
     let resolver = resolver(&Arc::default(), directory.path());
     resolver.read(Target { provider: Some("closed"), path: "a", version: None }).await.unwrap_err();
-    let log = std::fs::read_to_string(resolver.audit.file()).unwrap();
-    let record: serde_json::Value = serde_json::from_str(&log).unwrap();
+    let record = outcomes(&resolver).1.remove(0);
     let of = |name: &str| record.get(name).and_then(|value| value.as_str()).unwrap();
     assert_eq!((of("provider"), of("operation"), of("outcome")), ("closed", "get", "not-granted"));
 }
@@ -194,16 +217,16 @@ async fn many_are_read_in_batches_in_their_order_and_each_is_on_record() {
     let counted = || (memory.batches.load(Ordering::Relaxed), memory.reads.load(Ordering::Relaxed));
     // A path that stands twice, two that a batch did not answer, and the last one go alone.
     assert_eq!(counted(), (2, 4));
-    let log = std::fs::read_to_string(resolver.audit.file()).unwrap();
-    let mut read: Vec<String> = log
-        .lines()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
-        .map(|record| record.get("path").unwrap().as_str().unwrap().to_owned())
-        .collect();
+    let (_, records) = outcomes(&resolver);
+    let mut read: Vec<String> =
+        records.iter().map(|record| record.get("path").unwrap().as_str().unwrap().to_owned()).collect();
     read.sort_unstable();
     assert_eq!(read, ["a", "a", "alone", "b", "broken", "c", "d", "missing"]);
-    // What was read is a copy from now on.
+    // What was read is a copy from now on, which is on record as well.
     assert_eq!(many(&resolver, &["b", "c"]).await, ["b", "c"]);
+    let (_, records) = outcomes(&resolver);
+    assert_eq!(records.iter().filter(|record| record.get("cached").unwrap() == true).count(), 2);
+    assert!(resolver.audit.verify(Expected::default()).unwrap().fault.is_none());
     assert_eq!(counted(), (2, 4));
 }
 

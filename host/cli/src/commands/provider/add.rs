@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use forge_core::Kind;
+use forge_core::audit::Change;
 use forge_core::config::{LOCAL, Owner};
 use forge_core::grant::{Asks, ClientCertificate, CredentialGrant, Grant, PluginPin, SCHEMA_VERSION};
 use forge_core::home;
@@ -64,8 +65,12 @@ pub(super) async fn run(app: &App, printer: &mut Printer, arguments: Add) -> Out
             return Err(Failure::new(Kind::NotGranted, "nobody allowed it").with_hint(hint)).context(tried);
         }
     }
-    let notes = settle(&opener(app), &found, &mut grant).await.context(tried)?;
-    record(app, &arguments, &given, &grant, rate).context(tried)?;
+    let change = Change::new("provider-add", &name).with("plugin", &found.component.digest);
+    let mut begun = app.audit.change(change).context(tried)?;
+    let settled = settle(&opener(app), &found, &mut grant).await;
+    let recorded = settled.and_then(|notes| record(app, &arguments, &given, &grant, rate).map(|()| notes));
+    begun.add("grant", grant.digest());
+    let notes = app.audit.changed(&begun, recorded).context(tried)?;
     notes.iter().for_each(|note| printer.warning(note));
     if printer.is_json() {
         return printer.object(as_json(&grant));

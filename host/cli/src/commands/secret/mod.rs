@@ -8,6 +8,8 @@ mod removal;
 mod rotate;
 mod set;
 
+pub(in crate::commands) use self::set::value;
+
 use self::removal::Removal;
 use forge_core::policy::Action;
 use forge_core::reference::Reference;

@@ -135,7 +135,11 @@ async fn merged(
 }
 
 /// The value from a file, from what is piped in, or from a hidden prompt; never from an argument, which every process can read.
-pub(super) fn value(printer: &mut Printer, from_file: Option<&Path>, keep_newline: bool) -> Outcome<Value> {
+pub(in crate::commands) fn value(
+    printer: &mut Printer,
+    from_file: Option<&Path>,
+    keep_newline: bool,
+) -> Outcome<Value> {
     if let Some(path) = from_file {
         let path = crate::environment::absolute(path)?;
         let path =
