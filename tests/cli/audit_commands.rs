@@ -86,7 +86,7 @@ fn tail_shows_the_last_records_by_what_is_asked_for() {
         world.words(&words).succeeds().text().lines().map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(lines(&["--operation", "set"]).len(), 2);
-    assert_eq!(lines(&["--of", "nobody"]).len(), 1);
+    assert_eq!(lines(&["--provider", "nobody"]).len(), 1);
     assert_eq!(lines(&["--outcome", "not-found"]).len(), 1);
     assert_eq!(lines(&["--everything"]).len(), 13);
     let last = lines(&["-n", "2"]);

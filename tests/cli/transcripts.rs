@@ -106,6 +106,11 @@ fn imports_copies_and_the_rest() {
 }
 
 #[test]
+fn the_audit_log() {
+    plays("audit");
+}
+
+#[test]
 fn help_of_everything() {
     plays("help");
 }

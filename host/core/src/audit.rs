@@ -5,6 +5,7 @@
 //! removed, swapped or added record and a cut tail are found and placed by [`Audit::verify`].
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -73,6 +74,9 @@ pub enum Error {
     /// The system has no random bytes.
     #[error("can't write the audit log: the system gives no random bytes")]
     Random,
+    /// There is no log.
+    #[error("there is no audit log yet, so nothing in it could be looked for")]
+    NoLog,
     /// There is a log, and no key at all.
     #[error("can't check the audit log in `{}`: the sealing key that it was written with is gone", .0.display())]
     NoKey(PathBuf),
@@ -84,6 +88,7 @@ impl Error {
         match self {
             Self::File(_) | Self::Random => Kind::Internal,
             Self::Key(error) => error.kind(),
+            Self::NoLog => Kind::NotFound,
             Self::NoKey(_) => Kind::Integrity,
         }
     }
@@ -94,6 +99,7 @@ impl Error {
         match self {
             Self::File(_) | Self::Random => Some(refused.to_owned()),
             Self::Key(error) => error.hint(),
+            Self::NoLog => None,
             Self::NoKey(_) => Some("put it back from a backup".to_owned()),
         }
     }
@@ -124,6 +130,9 @@ struct Shared {
     writer: Mutex<Option<Writer>>,
     /// Why something was not recorded, until somebody is told.
     trouble: Mutex<Option<String>>,
+    /// Whether the key could not be had, and nothing is recorded for the rest of this process: a keyring that was asked
+    /// once is not asked again for each record.
+    has_given_up: AtomicBool,
 }
 
 /// A change that has begun.
@@ -144,8 +153,15 @@ impl Begun<'_> {
 impl Audit {
     /// The log in this user's data directory. Nothing is opened before there is something to record.
     pub fn new(home: &Home, settings: Settings, who: Who) -> Self {
-        let (trouble, writer) = (Mutex::default(), Mutex::default());
-        let shared = Shared { home: home.clone(), folder: Folder::new(&home.data), settings, who, writer, trouble };
+        let shared = Shared {
+            home: home.clone(),
+            folder: Folder::new(&home.data),
+            settings,
+            who,
+            writer: Mutex::default(),
+            trouble: Mutex::default(),
+            has_given_up: AtomicBool::new(false),
+        };
         Self { shared: Arc::new(shared) }
     }
 
@@ -237,6 +253,9 @@ impl Audit {
 
     /// What the log holds for a value: its keyed HMAC. Where there is no key, nothing.
     pub fn value(&self, value: &[u8]) -> Option<String> {
+        if self.shared.has_given_up.load(Ordering::Relaxed) {
+            return None;
+        }
         let mut writer = self.writer();
         let writer = self.opened(&mut writer).ok()?;
         Some(writer.keys().value(value))
@@ -247,7 +266,12 @@ impl Audit {
     /// # Errors
     /// There is no key, or it can't be had. None is made.
     pub fn hash(&self, value: &[u8]) -> Result<String, Error> {
-        Ok(self.keys()?.ok_or_else(|| Error::NoKey(self.shared.folder.path().to_owned()))?.value(value))
+        let folder = &self.shared.folder;
+        match self.keys()? {
+            Some(keys) => Ok(keys.value(value)),
+            None if folder.files()?.is_empty() => Err(Error::NoLog),
+            None => Err(Error::NoKey(folder.path().to_owned())),
+        }
     }
 
     /// Follows the whole chain.
@@ -286,7 +310,7 @@ impl Audit {
     }
 
     fn append(&self, bodies: &[Body]) -> Result<(), Error> {
-        if bodies.is_empty() {
+        if bodies.is_empty() || self.shared.has_given_up.load(Ordering::Relaxed) {
             return Ok(());
         }
         let mut writer = self.writer();
@@ -294,6 +318,7 @@ impl Audit {
         let written = opened.and_then(|writer| Ok(writer.append(bodies, &self.shared.settings)?));
         match (written, self.shared.settings.on_failure) {
             (Err(error), OnFailure::Warn) => {
+                self.shared.has_given_up.store(matches!(error, Error::Key(_)), Ordering::Relaxed);
                 let mut trouble = self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner);
                 trouble.get_or_insert_with(|| format!("this is not on record: {error}"));
                 Ok(())

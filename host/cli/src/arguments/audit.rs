@@ -3,17 +3,14 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use clap_complete::ArgValueCompleter;
 use forge_core::audit::Mark;
-
-use crate::commands::completion;
 
 /// Commands about the audit log.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Audit {
-    /// Show the last records, and those that come
+    /// Show the last records, and those that come; of one provider with `--provider`, as they are with `--json`, one a line
     #[command(
-        after_help = "Examples:\n  forge audit tail -n 50\n  forge audit tail --follow --outcome access-denied\n  forge audit tail --everything --json"
+        after_help = "Examples:\n  forge audit tail -n 50\n  forge audit tail --follow --provider prod --outcome access-denied\n  forge audit tail --everything --json"
     )]
     Tail(Tail),
     /// Follow the whole chain, and say where it breaks
@@ -52,9 +49,6 @@ pub(crate) struct Tail {
     /// Go on with those that come, until it is broken off
     #[arg(long)]
     pub(crate) follow: bool,
-    /// Only of this provider
-    #[arg(long = "of", value_name = "PROVIDER", add = ArgValueCompleter::new(completion::providers))]
-    pub(crate) provider: Option<String>,
     /// Only this operation or change, such as `get` or `provider-add`
     #[arg(long, value_name = "NAME")]
     pub(crate) operation: Option<String>,

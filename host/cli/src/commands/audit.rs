@@ -138,6 +138,7 @@ impl Reader {
 
 async fn tail(app: &App, printer: &mut Printer, arguments: &Tail) -> Outcome {
     let most = arguments.lines.min(MOST);
+    let provider = &app.global.provider;
     let mut shown: VecDeque<Json> = VecDeque::new();
     let files = app.audit.files().map_err(|error| Failure { hint: None, ..error.into() })?;
     let current = app.audit.file();
@@ -147,7 +148,7 @@ async fn tail(app: &App, printer: &mut Printer, arguments: &Tail) -> Outcome {
         let Some(mut reader) = Reader::open(path)? else { continue };
         let mut matching = VecDeque::new();
         while let Some(line) = reader.line()? {
-            matching.extend(wanted(&line, arguments));
+            matching.extend(wanted(&line, arguments, provider));
             if matching.len() + shown.len() > most {
                 matching.pop_front();
             }
@@ -170,7 +171,7 @@ async fn tail(app: &App, printer: &mut Printer, arguments: &Tail) -> Outcome {
         tokio::time::sleep(PAUSE).await;
         if let Some(reader) = &mut following {
             while let Some(line) = reader.line()? {
-                if let Some(record) = wanted(&line, arguments)
+                if let Some(record) = wanted(&line, arguments, provider)
                     && !show(printer, &record)?
                 {
                     return Ok(());
@@ -187,7 +188,7 @@ async fn tail(app: &App, printer: &mut Printer, arguments: &Tail) -> Outcome {
 }
 
 /// A line's record, if it is one that was asked for.
-fn wanted(line: &[u8], arguments: &Tail) -> Option<Json> {
+fn wanted(line: &[u8], arguments: &Tail, provider: &Option<String>) -> Option<Json> {
     let record: Json = serde_json::from_slice(line).ok().filter(Json::is_object)?;
     let event = record["event"].as_str().unwrap_or_default();
     let is = |field: &str, wanted: &Option<String>| {
@@ -195,7 +196,7 @@ fn wanted(line: &[u8], arguments: &Tail) -> Option<Json> {
     };
     let is_outcome = !matches!(event, "begin" | "request");
     let is_operation = is("operation", &arguments.operation) || is("change", &arguments.operation);
-    let is_provider = is("provider", &arguments.provider);
+    let is_provider = is("provider", provider);
     let is_it =
         (is_outcome || arguments.everything) && is_operation && is_provider && is("outcome", &arguments.outcome);
     is_it.then_some(record)

@@ -137,7 +137,7 @@ impl Writer {
         let mut claimed = 0;
         for (first, path) in self.folder.files()?.all() {
             claimed = claimed.max(first.unwrap_or_default());
-            let Ok(mut file) = File::open(&path) else { continue };
+            let Ok(Some(mut file)) = home::open_private(&path) else { continue };
             let mut ending = Vec::new();
             let from = file.metadata().map_or(0, |metadata| metadata.len()).saturating_sub(2 * LONGEST_LINE as u64);
             let read = file.seek(SeekFrom::Start(from)).and_then(|_| file.take(MOST_AHEAD).read_to_end(&mut ending));

@@ -304,4 +304,42 @@ fn a_log_that_can_not_be_written_refuses_or_warns_as_the_settings_say() {
     warning.begin([(&warning.id().unwrap(), &asked)]).unwrap();
     assert!(warning.trouble().unwrap().contains("not on record"));
     assert_eq!(warning.trouble(), None);
+    // A keyring that gives no key is asked once, and not for each record.
+    fs::remove_file(home.data.join("audit")).unwrap();
+    let marker = b"{\"schema_version\":1,\"kept_in\":\"counting\",\"key_id\":\"0123456789abcdef\"}";
+    home::write(&home.sealing_key_file(), marker).unwrap();
+    let asked_for = Arc::new(Counting::default());
+    let home = Home { keyring: Some(asked_for.clone()), ..home };
+    let warning = Audit::new(&home, Settings { on_failure: OnFailure::Warn, ..Settings::default() }, Who::default());
+    for _ in 0..3 {
+        warning.begin([(&warning.id().unwrap(), &asked)]).unwrap();
+        assert_eq!(warning.value(b"x"), None);
+    }
+    assert_eq!(asked_for.0.load(Ordering::Relaxed), 1);
+    let refusing = audit(&home, ROTATE_AT);
+    let refused = refusing.begin([(&refusing.id().unwrap(), &asked)]).unwrap_err();
+    assert_eq!(refused.kind(), Kind::Unauthenticated);
+}
+
+/// A keyring that is locked, and counts how often it is asked.
+#[derive(Debug, Default)]
+struct Counting(std::sync::atomic::AtomicU32);
+
+impl keyring::Keyring for Counting {
+    fn name(&self) -> &'static str {
+        "counting"
+    }
+    fn keep_new(&self, _: &crate::sealing::SealingKey) -> Result<bool, keyring::Trouble> {
+        Ok(false)
+    }
+    fn keep(&self, _: &crate::sealing::SealingKey) -> Result<(), keyring::Trouble> {
+        Ok(())
+    }
+    fn find(&self, _: &str) -> Result<crate::sealing::SealingKey, keyring::Trouble> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Err(keyring::Trouble::Locked)
+    }
+    fn forget(&self, _: &str) -> Result<(), keyring::Trouble> {
+        Ok(())
+    }
 }

@@ -29,7 +29,7 @@ pub struct Report {
     pub records: u64,
     /// The sequence of the first of them; 1 where nothing was taken away.
     pub first: u64,
-    /// The end of the chain, to be kept elsewhere; `None` where there is no record.
+    /// The end of the chain, to be kept elsewhere; `None` where there is no record, or the chain is broken.
     pub head: Option<Mark>,
     /// How many operations have a beginning and no outcome: they run still, or their process was killed.
     pub unfinished: u64,
@@ -167,7 +167,9 @@ pub(super) fn verify(folder: &Folder, keys: &Keys, expected: Expected) -> Result
         _ => None,
     });
     let unfinished = follower.open.values().filter(|open| **open > 0).sum::<i64>();
-    let report = Report { fault, unfinished: unfinished.unsigned_abs(), head: follower.at, ..follower.report };
+    // The end of a chain that is broken is none that anybody should keep.
+    let head = follower.at.filter(|_| fault.is_none());
+    let report = Report { fault, unfinished: unfinished.unsigned_abs(), head, ..follower.report };
     Ok(report)
 }
 
