@@ -13,7 +13,11 @@ pub const AT_ONCE: usize = 8;
 /// An outcome that waits for an earlier one takes up a place, so no more than `at_once` of them are ever kept. Work that waits
 /// is looked at when it is woken, and not whenever other work is.
 pub async fn in_order<F: Future>(at_once: usize, work: impl IntoIterator<Item = F>, mut each: impl FnMut(F::Output)) {
-    iter(work).buffered(at_once.max(1)).for_each(|outcome| ready(each(outcome))).await;
+    let taken = |outcome| {
+        each(outcome);
+        ready(())
+    };
+    iter(work).buffered(at_once.max(1)).for_each(taken).await;
 }
 
 #[cfg(test)]
