@@ -10,6 +10,7 @@ mod audit;
 mod clouds;
 mod many;
 mod processes;
+mod references;
 mod sandbox;
 mod sizes;
 
@@ -77,6 +78,7 @@ fn main() {
     clouds::aws();
     many::many();
     sandbox::installs(&plugins.join("vault.wasm"));
+    references::references();
     sizes::sizes();
     let size = std::fs::metadata(program()).unwrap().len();
     println!("\n  {:<44} {:9.1} MiB", "the program with its plugins", size as f64 / f64::from(1 << 20));

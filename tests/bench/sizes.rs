@@ -39,7 +39,7 @@ pub(super) fn sizes() {
 }
 
 /// Writes secrets into the embedded store of a world, through the plugin and without a process for each.
-fn fill(world: &World, size: usize) {
+pub(super) fn fill(world: &World, size: usize) {
     world.command(["secret", "set", "bench/0"]).input("a value of usual length").run().exits(0);
     let home = world.places();
     let path = home.local_store().display().to_string();

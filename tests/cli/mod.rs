@@ -24,6 +24,7 @@ mod google;
 mod google_errors;
 mod import;
 mod init;
+mod inject;
 mod keyring;
 mod local_store;
 mod login;

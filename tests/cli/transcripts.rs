@@ -18,7 +18,15 @@ use super::{aws_world, azure_world, root_world};
 const CANARY: &str = "hunter2";
 
 /// Commands that produce values.
-const PRODUCING: &[&str] = &["forge secret get", "forge --json secret get", "forge -p bao secret get", "cat out.txt"];
+const PRODUCING: &[&str] = &[
+    "forge secret get",
+    "forge --json secret get",
+    "forge -p bao secret get",
+    "cat out.txt",
+    "forge inject",
+    "forge --json inject",
+    "cat filled.yaml",
+];
 
 fn folder() -> PathBuf {
     root().join("tests/cli/transcripts")
@@ -108,6 +116,11 @@ fn imports_copies_and_the_rest() {
 #[test]
 fn the_audit_log() {
     plays("audit");
+}
+
+#[test]
+fn references_in_files() {
+    plays("inject");
 }
 
 #[test]

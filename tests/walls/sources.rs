@@ -56,6 +56,8 @@ const EXPOSING: &[(&str, &str)] = &[
     ("host/cli/src/keyring/", "puts the sealing key into a keyring"),
     ("host/cli/src/providers.rs", "hands a credential from its source to the broker"),
     ("host/core/src/audit/key.rs", "derives the keys of the audit log from the sealing key"),
+    ("host/core/src/document.rs", "puts values into documents"),
+    ("host/core/src/document/typed.rs", "puts values into those of a program"),
     ("host/core/src/field.rs", "takes a field out of a value"),
     ("host/core/src/keyring.rs", "keeps the sealing key in its file"),
     ("host/core/src/resolver.rs", "has audit hash the value that is handed out"),

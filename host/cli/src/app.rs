@@ -92,6 +92,7 @@ fn begun(arguments: Arguments, printer: &mut Printer, begun: &mut Option<Runtime
             Command::Plugin(Later(command)) => commands::plugin::run(&app, printer, command),
             Command::Audit(Later(command)) => commands::audit::run(&app, printer, command).await,
             Command::Import(Later(arguments)) => commands::import::run(&app, printer, &arguments).await,
+            Command::Inject(Later(arguments)) => commands::inject::run(&app, printer, &arguments).await,
             Command::Doctor { move_key: Some(place), .. } => commands::doctor::move_key(&app, printer, place),
             Command::Doctor { offline, .. } => commands::doctor::run(&app, printer, offline).await,
             // These are answered before there is an `App`.

@@ -12,10 +12,12 @@ use crate::printer::Printer;
 
 pub(crate) mod audit;
 mod generate;
+mod inject;
 mod later;
 mod project;
 pub(crate) mod secret;
 
+pub(crate) use inject::Inject;
 pub(crate) use later::Later;
 pub(crate) use project::{Allow, Init};
 pub(crate) use secret::{Import, Rotate, Secret, Set};
@@ -162,6 +164,11 @@ pub(crate) enum Command {
     /// Show the audit log, and prove that nobody changed it
     #[command(subcommand)]
     Audit(Later<audit::Audit>),
+    /// Put secrets in the places of `${secret:REF}` in a YAML, JSON, TOML, dotenv, INI or text file
+    #[command(
+        after_help = "Examples:\n  forge inject -i app.yaml                  # to standard output\n  forge inject -i app.yaml -o app.filled.yaml\n  forge inject -i app.yaml --dry-run        # which secrets, and where\n  forge inject -i .env --in-place\n  kubectl kustomize . | forge inject --file-format yaml | kubectl apply -f -"
+    )]
+    Inject(Later<Inject>),
     /// Check what works here, and say what to do about the rest
     #[command(
         after_help = "Examples:\n  forge doctor\n  forge doctor --offline --json\n  forge doctor --move-key keyring   # out of its file, into the desktop's keyring"

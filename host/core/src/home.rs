@@ -171,11 +171,26 @@ fn read_bounded(mut file: File, path: &Path, most: u64) -> Result<Vec<u8>, Error
 /// # Errors
 /// The system refuses; the old content is then still there.
 pub fn write(path: &Path, content: &[u8]) -> Result<(), Error> {
+    make_directory(path.parent().unwrap_or(Path::new("/")))?;
+    replace(path, content, None)
+}
+
+/// Writes a file that is there anew, whole or not at all, with the mode that it has. A link is replaced, not followed.
+///
+/// # Errors
+/// It is not there, or the system refuses; the old content is then still there.
+pub fn rewrite(path: &Path, content: &[u8]) -> Result<(), Error> {
+    let old = path.symlink_metadata().map_err(|error| Error::new("write", path, error))?;
+    replace(path, content, Some(old.permissions()))
+}
+
+fn replace(path: &Path, content: &[u8], permissions: Option<fs::Permissions>) -> Result<(), Error> {
     let refuse = |error: io::Error| Error::new("write", path, error);
     let directory = path.parent().unwrap_or(Path::new("/"));
-    make_directory(directory)?;
     let temporary = write_temporary(directory, content).map_err(refuse)?;
-    let renamed = fs::rename(&temporary, path).and_then(|()| File::open(directory)?.sync_all());
+    // The mode comes before the name: nobody who may read the file finds it closed in between.
+    let opened = permissions.map_or(Ok(()), |permissions| fs::set_permissions(&temporary, permissions));
+    let renamed = opened.and_then(|()| fs::rename(&temporary, path)).and_then(|()| File::open(directory)?.sync_all());
     sweep(directory, LEFT);
     if renamed.is_err() {
         // The error that counts is the one above; a left-over temporary file is harmless.

@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod cache;
 pub mod config;
+pub mod document;
 pub mod field;
 pub mod generator;
 pub mod grant;

@@ -14,6 +14,7 @@ use crate::provider::{CallLog, Failure, SecretProvider};
 use crate::secret::{Attributes, Entry, Page, PutOptions, Secret, SecretVersion, VersionPage, VersionState};
 
 mod many;
+pub mod references;
 
 /// A provider that is ready to be asked.
 #[derive(Clone, Debug)]

@@ -6,6 +6,8 @@ pub(crate) mod completion;
 pub(crate) mod doctor;
 pub(crate) mod import;
 pub(crate) mod init;
+pub(crate) mod inject;
+pub(crate) mod out;
 pub(crate) mod plugin;
 pub(crate) mod provider;
 pub(crate) mod secret;

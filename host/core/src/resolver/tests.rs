@@ -9,6 +9,8 @@ use crate::audit::{Expected, Settings, Who};
 use crate::home::Home;
 use crate::secret::{Value, VersionState};
 
+mod references;
+
 #[derive(Debug, Default)]
 struct Memory {
     reads: AtomicU32,

@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 use super::history::missing;
 use super::{pairs, parsed, target};
 use crate::app::App;
-use crate::commands::version;
+use crate::commands::{out, version};
 use crate::failure::{Context as _, Outcome, not_found, usage};
 use crate::printer::Printer;
 
@@ -32,16 +32,7 @@ pub(super) async fn get(app: &App, printer: &mut Printer, text: &str, out: Optio
         None => tried(),
     })?;
     if let Some(path) = out {
-        let absolute = crate::environment::absolute(path)?;
-        // What is no file, such as `/dev/null`, would be replaced by one that holds the secret.
-        if absolute.symlink_metadata().is_ok_and(|metadata| !metadata.is_file()) {
-            return Err(usage(format!("`{}` is there and is no regular file", path.display()))).context(tried);
-        }
-        // A mistyped folder is a mistake, and not the place for a secret.
-        if !absolute.parent().is_some_and(std::path::Path::is_dir) {
-            return Err(usage(format!("there is no directory for `{}`", path.display()))).context(tried);
-        }
-        home::write(&absolute, value.expose())?;
+        home::write(&out::place(path).context(tried)?, value.expose())?;
         printer.note(&format!("wrote `{}`", path.display()));
         return Ok(());
     }
@@ -50,18 +41,13 @@ pub(super) async fn get(app: &App, printer: &mut Printer, text: &str, out: Optio
     }
     let is_terminal = io::stdout().is_terminal();
     // Binary bytes can drive a terminal.
-    if is_terminal && !raw && !is_text(value.expose()) {
+    if is_terminal && !raw && !out::is_text(value.expose()) {
         return Err(usage("the value is binary")
             .with_hint("write it to a file with `--out FILE`, or print it all the same with `--raw`"))
         .context(tried);
     }
     printer.data(value.expose())?;
     if is_terminal { printer.data(b"\n") } else { Ok(()) }
-}
-
-fn is_text(bytes: &[u8]) -> bool {
-    std::str::from_utf8(bytes)
-        .is_ok_and(|text| !text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')))
 }
 
 fn shown(reference: &Reference, secret: &Stored, value: &Value) -> Json {
