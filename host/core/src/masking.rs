@@ -1,7 +1,16 @@
-//! The forms in which a secret can stand in a text, and the search for them.
+//! The forms in which a secret can stand in a text: the search for them, and the masking of what passes by.
 
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use zeroize::Zeroizing;
+
+use self::encoding::{aligned, escaped_slashes, is_kept_in_query, json, percent};
+
+mod encoding;
+mod mark;
+mod masker;
+mod search;
+
+pub use masker::{Masker, NoMark, SHORTEST_MASKED, Short};
 
 /// Secrets shorter than this are not searched for: they would be found everywhere by chance.
 pub const SHORTEST: usize = 8;
@@ -27,21 +36,17 @@ impl Forms {
         }
         forms.push(secret.to_vec());
         forms.push(percent(secret, |byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte)));
-        forms
-            .push(percent(secret, |byte| !(byte.is_ascii_control() || b" \"#<>?`{}%".contains(&byte) || byte >= 0x80)));
-        if let Ok(text) = std::str::from_utf8(secret)
-            && let Ok(json) = serde_json::to_vec(text)
-        {
-            let inside = json.get(1..json.len().saturating_sub(1)).unwrap_or_default();
-            forms.push(inside.to_vec());
-            forms.push(escaped_slashes(inside));
+        forms.push(percent(secret, is_kept_in_query));
+        if let Some(inside) = json(secret) {
+            forms.push(escaped_slashes(&inside));
+            forms.push(inside);
         }
         let hex = crate::sealing::hex(secret);
         forms.push(hex.to_uppercase().into_bytes());
         forms.push(hex.into_bytes());
         for engine in [STANDARD, URL_SAFE] {
-            for skipped in 0..3 {
-                forms.push(aligned(&engine, secret, skipped));
+            for before in 0..3 {
+                forms.push(aligned(&engine, secret, before));
             }
         }
         forms
@@ -65,30 +70,6 @@ impl Forms {
             self.0.push(form);
         }
     }
-}
-
-/// Base64 of what follows the first `skipped` bytes, cut to the characters that don't depend on what surrounds the secret.
-fn aligned(engine: &impl base64::Engine, secret: &[u8], skipped: usize) -> Vec<u8> {
-    let rest = secret.get(skipped..).unwrap_or_default();
-    let whole = rest.len() / 3 * 3;
-    engine.encode(rest.get(..whole).unwrap_or_default()).into_bytes()
-}
-
-fn percent(secret: &[u8], keep: impl Fn(u8) -> bool) -> Vec<u8> {
-    let mut encoded = Vec::with_capacity(secret.len() * 3);
-    for byte in secret {
-        if keep(*byte) {
-            encoded.push(*byte);
-        } else {
-            encoded.extend(format!("%{byte:02X}").into_bytes());
-        }
-    }
-    encoded
-}
-
-/// The inside of a JSON string with `/` written as `\\/`, as some servers do.
-fn escaped_slashes(inside: &[u8]) -> Vec<u8> {
-    inside.iter().flat_map(|byte| if *byte == b'/' { vec![b'\\', b'/'] } else { vec![*byte] }).collect()
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {
