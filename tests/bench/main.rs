@@ -9,6 +9,7 @@
 mod audit;
 mod clouds;
 mod many;
+mod masking;
 mod processes;
 mod references;
 mod sandbox;
@@ -77,6 +78,7 @@ fn main() {
     audit::audit();
     clouds::aws();
     many::many();
+    masking::masking();
     sandbox::installs(&plugins.join("vault.wasm"));
     references::references();
     sizes::sizes();

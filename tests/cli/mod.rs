@@ -38,6 +38,7 @@ mod output;
 mod project;
 mod prompts;
 mod rate_limit;
+mod redact;
 mod regrant;
 mod rehearsal;
 mod renewal;

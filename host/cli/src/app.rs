@@ -93,6 +93,7 @@ fn begun(arguments: Arguments, printer: &mut Printer, begun: &mut Option<Runtime
             Command::Audit(Later(command)) => commands::audit::run(&app, printer, command).await,
             Command::Import(Later(arguments)) => commands::import::run(&app, printer, &arguments).await,
             Command::Inject(Later(arguments)) => commands::inject::run(&app, printer, &arguments).await,
+            Command::Redact(Later(arguments)) => commands::redact::run(&app, printer, &arguments).await,
             Command::Doctor { move_key: Some(place), .. } => commands::doctor::move_key(&app, printer, place),
             Command::Doctor { offline, .. } => commands::doctor::run(&app, printer, offline).await,
             // These are answered before there is an `App`.
@@ -105,7 +106,11 @@ fn begun(arguments: Arguments, printer: &mut Printer, begun: &mut Option<Runtime
 
 /// What a command runs on: one thread starts soonest, and calls for many secrets compute side by side on a few.
 fn runtime(command: &Command) -> std::io::Result<Runtime> {
-    let is_of_many = matches!(command, Command::Import(_) | Command::Secret(Later(Secret::Copy(_))));
+    let is_of_many = match command {
+        Command::Import(_) | Command::Inject(_) | Command::Redact(_) => true,
+        Command::Secret(Later(secret)) => matches!(secret, Secret::Copy(_)),
+        _ => false,
+    };
     let mut builder = if is_of_many { Builder::new_multi_thread() } else { Builder::new_current_thread() };
     if is_of_many {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);

@@ -15,11 +15,13 @@ mod generate;
 mod inject;
 mod later;
 mod project;
+mod redact;
 pub(crate) mod secret;
 
 pub(crate) use inject::Inject;
 pub(crate) use later::Later;
 pub(crate) use project::{Allow, Init};
+pub(crate) use redact::Redact;
 pub(crate) use secret::{Import, Rotate, Secret, Set};
 
 /// Read and write secrets in any backend. Every backend is a sandboxed WebAssembly plugin that never sees your credentials.
@@ -169,6 +171,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  forge inject -i app.yaml                  # to standard output\n  forge inject -i app.yaml -o app.filled.yaml\n  forge inject -i app.yaml --dry-run        # which secrets, and where\n  forge inject -i .env --in-place\n  kubectl kustomize . | forge inject --file-format yaml | kubectl apply -f -"
     )]
     Inject(Later<Inject>),
+    /// Pass standard input on to standard output, with the values of secrets masked
+    #[command(
+        after_help = "Examples:\n  make deploy 2>&1 | forge redact                        # the secrets of the project here\n  forge redact --secret store://prod/app/db < app.log\n  forge redact --from 'app/**' < app.log > app.clean.log"
+    )]
+    Redact(Later<Redact>),
     /// Check what works here, and say what to do about the rest
     #[command(
         after_help = "Examples:\n  forge doctor\n  forge doctor --offline --json\n  forge doctor --move-key keyring   # out of its file, into the desktop's keyring"

@@ -88,12 +88,16 @@ impl Printer {
 
     /// Prints data. Whoever stopped reading has what they wanted, so a broken pipe is no error.
     pub(crate) fn data(&mut self, bytes: &[u8]) -> Outcome {
+        self.pass(bytes).map(|_| ())
+    }
+
+    /// Prints data, and answers whether anybody reads it.
+    pub(crate) fn pass(&mut self, bytes: &[u8]) -> Outcome<bool> {
         let mut out = io::stdout().lock();
         match out.write_all(bytes).and_then(|()| out.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(Failure::new(Kind::Internal, format!("can't write to standard output: {error}")))
-            }
-            _ => Ok(()),
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            Err(error) => Err(Failure::new(Kind::Internal, format!("can't write to standard output: {error}"))),
         }
     }
 

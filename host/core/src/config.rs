@@ -212,6 +212,7 @@ pub struct Config {
     default: Result<String, Refusal>,
     /// The providers by name, without the built-in `local`.
     pub providers: BTreeMap<String, ProviderConfig>,
+    secrets: Result<BTreeMap<String, SecretConfig>, Refusal>,
     /// Where a new sealing key goes; `None` is the keyring where there is one, and else a file.
     pub key_place: Option<KeyPlace>,
     /// How the audit log is written.
@@ -267,7 +268,8 @@ impl Config {
         let all = own.under(project);
         let default = default_of(&all, withheld.as_deref(), environment);
         let audit = all.audit.settings();
-        Self { default, providers: all.providers, key_place: all.key_place, audit, withheld }
+        let secrets = secrets_of(&all, withheld.as_deref(), environment);
+        Self { default, providers: all.providers, secrets, key_place: all.key_place, audit, withheld }
     }
 
     /// The provider of a bare path.
@@ -276,6 +278,14 @@ impl Config {
     /// A project that does not count may choose it, or it is no provider.
     pub fn default_provider(&self) -> Result<&str, Refusal> {
         self.default.as_deref().map_err(Clone::clone)
+    }
+
+    /// What programs are to be given in the environment that was chosen, by the variable's name.
+    ///
+    /// # Errors
+    /// A project that does not count may name some, or there is no such environment.
+    pub fn secrets(&self) -> Result<&BTreeMap<String, SecretConfig>, Refusal> {
+        self.secrets.as_ref().map_err(Clone::clone)
     }
 
     /// The provider of this name; `None` is no provider.
@@ -334,6 +344,29 @@ fn default_of(all: &Layer, withheld: Option<&Withheld>, environment: Option<&str
         Some(withheld) if withheld.means(&default, false) => Err(withheld.why.clone().into()),
         _ => Err(Refusal::Default(default)),
     }
+}
+
+/// The secrets of all environments with those of the chosen one over them.
+fn secrets_of(
+    all: &Layer,
+    withheld: Option<&Withheld>,
+    environment: Option<&str>,
+) -> Result<BTreeMap<String, SecretConfig>, Refusal> {
+    if let Some(withheld) = withheld {
+        // One that can't be read may name any.
+        let says = withheld.layer.as_ref().is_none_or(|layer| {
+            !layer.secrets.is_empty() || environment.is_some_and(|name| layer.environments.contains_key(name))
+        });
+        if says {
+            return Err(withheld.why.clone().into());
+        }
+    }
+    let mut secrets = all.secrets.clone();
+    if let Some(name) = environment {
+        let unknown = || Refusal::Environment(crate::manifest::printable(name));
+        secrets.extend(all.environments.get(name).ok_or_else(unknown)?.secrets.clone());
+    }
+    Ok(secrets)
 }
 
 #[cfg(test)]

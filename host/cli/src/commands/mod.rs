@@ -10,6 +10,7 @@ pub(crate) mod inject;
 pub(crate) mod out;
 pub(crate) mod plugin;
 pub(crate) mod provider;
+pub(crate) mod redact;
 pub(crate) mod secret;
 
 use forge_core::time::rfc3339;

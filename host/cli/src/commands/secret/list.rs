@@ -32,7 +32,7 @@ pub(crate) fn prefix(text: Option<&str>) -> Outcome<(Option<String>, String)> {
 }
 
 /// Walks through all pages of a listing.
-pub(super) async fn each(resolver: &Resolver, target: Target<'_>, mut act: impl FnMut(Entry) -> Outcome) -> Outcome {
+pub(crate) async fn each(resolver: &Resolver, target: Target<'_>, mut act: impl FnMut(Entry) -> Outcome) -> Outcome {
     let mut cursor = None;
     for _ in 0..PAGES {
         let page = resolver.list(target, cursor.as_deref(), PAGE).await?;

@@ -87,12 +87,12 @@ impl Named {
     }
 }
 
-fn parsed(text: &str) -> Outcome<Reference> {
+pub(super) fn parsed(text: &str) -> Outcome<Reference> {
     // The text is not repeated: what does not parse may be a value that was pasted by mistake.
     text.parse::<Reference>().context(|| "can't read the reference".to_owned())
 }
 
-fn target(reference: &Reference) -> Target<'_> {
+pub(super) fn target(reference: &Reference) -> Target<'_> {
     Target { provider: reference.provider.as_deref(), path: &reference.path, version: reference.version.as_deref() }
 }
 
