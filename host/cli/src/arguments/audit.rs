@@ -8,7 +8,7 @@ use forge_core::audit::Mark;
 /// Commands about the audit log.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Audit {
-    /// Show the last records, and those that come; of one provider with `--provider`, as they are with `--json`, one a line
+    /// Show the last records, and those that come
     #[command(
         after_help = "Examples:\n  forge audit tail -n 50\n  forge audit tail --follow --provider prod --outcome access-denied\n  forge audit tail --everything --json"
     )]
