@@ -63,11 +63,11 @@ fn expected(masker: &Masker, text: &[u8], is_last: bool) -> (Vec<u8>, usize) {
         }
     }
     let mut given = Vec::new();
-    for at in 0..text.len() {
+    for (at, byte) in text.iter().enumerate() {
         if covered[at] && (at == 0 || !covered[at - 1]) {
             given.extend_from_slice(&masker.mark);
         } else if !covered[at] && at < open {
-            given.push(text[at]);
+            given.push(*byte);
         }
     }
     (given, text.len() - open)
