@@ -25,6 +25,9 @@ const TOO_LATE: u32 = 24_000;
 /// How long the proxy may take to pass on what it held back.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Asks a backend's own client what it holds under names.
+type Stored = dyn Fn(&[String]) -> Json;
+
 /// A server, with a proxy before it.
 struct Subject {
     world: World,
@@ -43,7 +46,7 @@ struct Subject {
     /// How many requests the server got so far.
     arrived: Option<Box<dyn Fn() -> u64>>,
     /// The values under these names, of all their versions and of the current one, by the backend's own client.
-    stored: Box<dyn Fn(&[String]) -> Json>,
+    stored: Box<Stored>,
 }
 
 /// One kind of fault.
@@ -235,7 +238,8 @@ fn is_stored(subject: &Subject, tried: &Tried) -> Json {
 
 #[test]
 fn whatever_breaks_on_the_way_each_acknowledged_write_is_there_and_none_is_there_twice() {
-    let servers: [(&str, fn() -> Subject); 5] = [
+    type Start = fn() -> Subject;
+    let servers: [(&str, Start); 5] = [
         ("openbao", servers::openbao),
         ("secrets manager", servers::secrets_manager),
         ("parameter store", servers::parameter_store),

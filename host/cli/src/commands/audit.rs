@@ -167,7 +167,10 @@ async fn tail(app: &App, printer: &mut Printer, arguments: &Tail) -> Outcome {
             return Ok(());
         }
     }
-    while arguments.follow {
+    if !arguments.follow {
+        return Ok(());
+    }
+    loop {
         tokio::time::sleep(PAUSE).await;
         if let Some(reader) = &mut following {
             while let Some(line) = reader.line()? {
@@ -184,16 +187,14 @@ async fn tail(app: &App, printer: &mut Printer, arguments: &Tail) -> Outcome {
             following = Reader::open(&current)?;
         }
     }
-    Ok(())
 }
 
 /// A line's record, if it is one that was asked for.
 fn wanted(line: &[u8], arguments: &Tail, provider: &Option<String>) -> Option<Json> {
     let record: Json = serde_json::from_slice(line).ok().filter(Json::is_object)?;
-    let event = record["event"].as_str().unwrap_or_default();
-    let is = |field: &str, wanted: &Option<String>| {
-        wanted.as_ref().is_none_or(|wanted| record[field].as_str() == Some(wanted.as_str()))
-    };
+    let text = |field: &str| record.get(field).and_then(Json::as_str);
+    let event = text("event").unwrap_or_default();
+    let is = |field: &str, wanted: &Option<String>| wanted.is_none() || text(field) == wanted.as_deref();
     let is_outcome = !matches!(event, "begin" | "request");
     let is_operation = is("operation", &arguments.operation) || is("change", &arguments.operation);
     let is_provider = is("provider", provider);

@@ -1,6 +1,7 @@
 //! From references to values: each secret is read once, however many fields of it are wanted, and all failures are told.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use super::{Resolver, Target};
 use crate::Kind;
@@ -32,12 +33,15 @@ impl Resolver {
         for Wanted { reference, .. } in wanted {
             let Reference { provider, path, version, .. } = reference;
             let (provider, version) = (provider.as_deref(), version.as_deref());
-            if !providers.contains_key(&provider) {
-                // One that can't be opened is told by its read.
-                let opened = self.open(provider).await.map(|opened| opened.name);
-                providers.insert(provider, opened.unwrap_or_else(|_| provider.unwrap_or_default().to_owned()));
-            }
-            let name = providers.get(&provider).cloned().unwrap_or_default();
+            let name = match providers.entry(provider) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => {
+                    // One that can't be opened is told by its read.
+                    let opened = self.open(provider).await.map(|opened| opened.name);
+                    place.insert(opened.unwrap_or_else(|_| provider.unwrap_or_default().to_owned()))
+                }
+            };
+            let name = name.clone();
             let number = *numbers.entry((name, path, version)).or_insert_with(|| {
                 targets.push(Target { provider, path, version });
                 targets.len() - 1

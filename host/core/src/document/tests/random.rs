@@ -159,7 +159,7 @@ fn any_value_is_read_back_from_the_place_where_its_reference_stood() {
         let expected: Vec<String> = scalars(&text).iter().map(|text| text.replace("${secret:r}", &value)).collect();
         assert_eq!(scalars(&after), expected, "{after:?}");
         let after = filled("[\"${secret:r}\"]", Format::Json, &value).unwrap();
-        assert_eq!(serde_json::from_str::<Vec<String>>(&after).unwrap(), [value.clone()]);
+        assert_eq!(serde_json::from_str::<Vec<String>>(&after).unwrap(), std::slice::from_ref(&value));
         let toml =
             numbers.one(&["k = \"<>\"", "k = '<>'", "k = '''<>'''", "k = \"\"\"<>\"\"\""]).replace("<>", "${secret:r}");
         let tree: ::toml::Table = ::toml::from_str(&filled(&toml, Format::Toml, &value).unwrap()).unwrap();
