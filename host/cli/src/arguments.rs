@@ -17,12 +17,14 @@ mod later;
 mod project;
 mod redact;
 pub(crate) mod secret;
+mod variables;
 
 pub(crate) use inject::Inject;
 pub(crate) use later::Later;
 pub(crate) use project::{Allow, Init};
 pub(crate) use redact::Redact;
 pub(crate) use secret::{Import, Rotate, Secret, Set};
+pub(crate) use variables::Variables;
 
 /// Read and write secrets in any backend. Every backend is a sandboxed WebAssembly plugin that never sees your credentials.
 #[derive(Debug, Parser)]

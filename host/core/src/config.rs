@@ -99,7 +99,7 @@ pub struct SecretConfig {
     /// The secret.
     #[serde(rename = "ref")]
     pub reference: Reference,
-    /// Secrets to try in turn where it is absent.
+    /// Secrets to read in its place, in turn, while its backend is unavailable: one that denies or has none has answered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fallback: Vec<Reference>,
     /// Whether its absence is an error.

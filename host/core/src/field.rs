@@ -70,6 +70,25 @@ pub fn put(whole: Option<&Secret>, field: &str, text: &[u8]) -> Result<Value, Er
     written
 }
 
+/// The names of the fields that a secret has, without those that are null.
+///
+/// A name that begins with `/` would be a pointer in a reference, so it is left out.
+///
+/// # Errors
+/// The value has no fields.
+pub fn names(secret: &Secret) -> Result<Vec<String>, Error> {
+    let mut document = serde_json::from_slice(secret.value.expose()).map_err(|_| Error::NotAnObject)?;
+    let names = match &document {
+        serde_json::Value::Object(fields) => {
+            let named = fields.iter().filter(|(name, value)| !value.is_null() && !name.starts_with('/'));
+            Ok(named.map(|(name, _)| name.clone()).collect())
+        }
+        _ => Err(Error::NotAnObject),
+    };
+    wipe(&mut document);
+    names
+}
+
 /// The media type of what [`take`] answers for the whole: that of a map is none of its default field.
 pub fn content_type(secret: &Secret) -> Option<String> {
     let is_of_map = secret.attributes.iter().any(|(name, _)| name == DEFAULT_FIELD);

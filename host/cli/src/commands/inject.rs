@@ -185,7 +185,7 @@ fn wanted(document: &Document, name: &str) -> Vec<Wanted> {
         if count > MOST_PLACES {
             place.push_str(&format!(" and {} more", count - MOST_PLACES));
         }
-        Wanted { place, reference: Clone::clone(reference) }
+        Wanted::new(place, Clone::clone(reference))
     };
     places.into_iter().zip(document.references()).map(wanted).collect()
 }
@@ -202,7 +202,7 @@ fn rehearse(printer: &mut Printer, document: &Document, wanted: &[Wanted]) -> Ou
             .collect();
         return printer.object(json!({ "references": references, "dry_run": true }));
     }
-    for Wanted { place, reference } in wanted {
+    for Wanted { place, reference, .. } in wanted {
         printer.note(&format!("{place}: `{reference}`"));
     }
     printer.note(&format!("would read {}", secrets(wanted.len())));

@@ -12,6 +12,7 @@ pub(crate) mod plugin;
 pub(crate) mod provider;
 pub(crate) mod redact;
 pub(crate) mod secret;
+pub(crate) mod variables;
 
 use forge_core::time::rfc3339;
 use serde_json::{Value as Json, json};

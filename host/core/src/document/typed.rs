@@ -58,7 +58,7 @@ fn find(tree: &Tree, at: &mut String, references: &mut References, wanted: &mut 
                     Mark::Reference(range) => match references.note(text.as_bytes(), &range) {
                         Ok(number) if number == wanted.len() => {
                             let reference = references.all().get(number).cloned();
-                            wanted.extend(reference.map(|reference| Wanted { place: at.clone(), reference }));
+                            wanted.extend(reference.map(|reference| Wanted::new(at.clone(), reference)));
                         }
                         Ok(_) => {}
                         Err(why) => return wrong(at, why),

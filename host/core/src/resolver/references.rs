@@ -19,6 +19,23 @@ pub struct Wanted {
     pub place: String,
     /// What stands there.
     pub reference: Reference,
+    /// What is read in its place, in this order, while a backend is unavailable.
+    pub fallback: Vec<Reference>,
+}
+
+impl Wanted {
+    /// A reference that nothing stands in for.
+    pub fn new(place: impl Into<String>, reference: Reference) -> Self {
+        Self { place: place.into(), reference, fallback: Vec::new() }
+    }
+
+    /// What is asked for at this turn: first the reference itself, then what stands in for it.
+    fn turn(&self, number: usize) -> Option<&Reference> {
+        match number.checked_sub(1) {
+            None => Some(&self.reference),
+            Some(number) => self.fallback.get(number),
+        }
+    }
 }
 
 impl Resolver {
@@ -26,12 +43,35 @@ impl Resolver {
     ///
     /// All are read at once ([`Resolver::read_many`]), a secret once for all its fields and for all names that its provider
     /// goes by. A secret, version or field that is not there is a [`Kind::NotFound`], and so is a field that is JSON null.
+    /// What stands in for a reference is read where its backend is unavailable, and never where it denied or has no such
+    /// secret: both are answers.
     pub async fn read_wanted(&self, wanted: &[Wanted]) -> Vec<Result<Value, Failure>> {
+        let lost = || Err(Failure::new(Kind::Internal, "a read was lost on its way"));
+        let mut answers: Vec<Result<Value, Failure>> = wanted.iter().map(|_| lost()).collect();
+        let mut places: Vec<usize> = (0..wanted.len()).collect();
+        for turn in 0.. {
+            let asked = |place: &usize| Some((*place, wanted.get(*place)?.turn(turn)?));
+            let (asked, references): (Vec<usize>, Vec<&Reference>) = places.iter().filter_map(asked).unzip();
+            if asked.is_empty() {
+                break;
+            }
+            for (place, answer) in asked.iter().zip(self.read_references(&references).await) {
+                if let Some(slot) = answers.get_mut(*place) {
+                    *slot = answer;
+                }
+            }
+            places = asked;
+            places.retain(|place| matches!(answers.get(*place), Some(Err(failure)) if is_away(failure)));
+        }
+        answers
+    }
+
+    /// The values of references, each secret read once.
+    async fn read_references(&self, references: &[&Reference]) -> Vec<Result<Value, Failure>> {
         let mut providers: HashMap<Option<&str>, String> = HashMap::new();
         let mut numbers = HashMap::new();
-        let (mut targets, mut places) = (Vec::new(), Vec::with_capacity(wanted.len()));
-        for Wanted { reference, .. } in wanted {
-            let Reference { provider, path, version, .. } = reference;
+        let (mut targets, mut places) = (Vec::new(), Vec::with_capacity(references.len()));
+        for Reference { provider, path, version, .. } in references {
             let (provider, version) = (provider.as_deref(), version.as_deref());
             let name = match providers.entry(provider) {
                 Entry::Occupied(known) => known.into_mut(),
@@ -50,14 +90,19 @@ impl Resolver {
         }
         let secrets = self.read_many(&targets).await;
         let lost = || Failure::new(Kind::Internal, "a read was lost on its way");
-        let value = |(wanted, number): (&Wanted, &usize)| match secrets.get(*number) {
-            Some(Ok(Some(secret))) => taken(secret, &wanted.reference),
+        let value = |(reference, number): (&&Reference, &usize)| match secrets.get(*number) {
+            Some(Ok(Some(secret))) => taken(secret, reference),
             Some(Ok(None)) => Err(Failure::new(Kind::NotFound, "there is no such secret or version")),
             Some(Err(failure)) => Err(failure.clone()),
             None => Err(lost()),
         };
-        wanted.iter().zip(&places).map(value).collect()
+        references.iter().zip(&places).map(value).collect()
     }
+}
+
+/// Whether a backend could not be asked, so that something else may answer for it.
+fn is_away(failure: &Failure) -> bool {
+    matches!(failure.kind, Kind::Unavailable | Kind::Timeout)
 }
 
 fn taken(secret: &Secret, reference: &Reference) -> Result<Value, Failure> {

@@ -16,7 +16,7 @@ fn echoing(directory: &std::path::Path) -> (Arc<Memory>, Resolver) {
 }
 
 fn wanted(references: &[&str]) -> Vec<Wanted> {
-    let of = |(line, text): (usize, &&str)| Wanted { place: format!("f:{line}"), reference: text.parse().unwrap() };
+    let of = |(line, text): (usize, &&str)| Wanted::new(format!("f:{line}"), text.parse().unwrap());
     references.iter().enumerate().map(of).collect()
 }
 
