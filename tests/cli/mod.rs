@@ -19,6 +19,7 @@ mod bad_backend;
 mod bad_input;
 mod contract;
 mod denials;
+mod export;
 mod faults;
 mod google;
 mod google_errors;

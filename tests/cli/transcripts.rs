@@ -23,6 +23,7 @@ const PRODUCING: &[&str] = &[
     "forge --json secret get",
     "forge -p bao secret get",
     "cat out.txt",
+    "forge export",
     "forge inject",
     "forge --json inject",
     "cat filled.yaml",
@@ -70,6 +71,11 @@ fn plays_in(world: World, name: &str, (server, address): (&str, &str)) -> Vec<St
         }
     }
     steps
+}
+
+#[test]
+fn variables_as_files_have_them() {
+    plays("export");
 }
 
 #[test]

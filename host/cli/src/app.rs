@@ -15,7 +15,7 @@ use forge_core::trust;
 use forge_sandbox::{Builtin, Calls, Compiler, Plugins, Sandbox};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::arguments::{Arguments, Command, Global, Later, Secret};
+use crate::arguments::{Arguments, Command, Global, Later};
 use crate::credential::Answers;
 use crate::failure::{Context as _, Outcome, usage};
 use crate::keyring::Desktop;
@@ -74,6 +74,11 @@ pub(crate) fn run(arguments: Arguments, printer: &mut Printer) -> u8 {
 /// Runs a command, on the runtime that is left in `begun` where it needs one.
 fn begun(arguments: Arguments, printer: &mut Printer, begun: &mut Option<Runtime>) -> Outcome {
     log(arguments.global.verbose, printer.is_json());
+    if printer.format().is_of_export() && !matches!(arguments.command, Command::Export(_)) {
+        return Err(
+            usage("that `--format` is of `forge export` alone").with_hint("others print a `table`, `json` or `yaml`")
+        );
+    }
     // What only describes the program needs nothing of the user's.
     match arguments.command {
         Command::Completion { shell } => return commands::completion::script(printer, shell),
@@ -93,6 +98,8 @@ fn begun(arguments: Arguments, printer: &mut Printer, begun: &mut Option<Runtime
             Command::Audit(Later(command)) => commands::audit::run(&app, printer, command).await,
             Command::Import(Later(arguments)) => commands::import::run(&app, printer, &arguments).await,
             Command::Inject(Later(arguments)) => commands::inject::run(&app, printer, &arguments).await,
+            Command::Export(Later(arguments)) => commands::export::run(&app, printer, &arguments).await,
+            Command::Check(Later(arguments)) => commands::check::run(&app, printer, &arguments).await,
             Command::Redact(Later(arguments)) => commands::redact::run(&app, printer, &arguments).await,
             Command::Doctor { move_key: Some(place), .. } => commands::doctor::move_key(&app, printer, place),
             Command::Doctor { offline, .. } => commands::doctor::run(&app, printer, offline).await,
@@ -106,17 +113,11 @@ fn begun(arguments: Arguments, printer: &mut Printer, begun: &mut Option<Runtime
 
 /// What a command runs on: one thread starts soonest, and calls for many secrets compute side by side on a few.
 fn runtime(command: &Command) -> std::io::Result<Runtime> {
-    let is_of_many = match command {
-        Command::Import(_) | Command::Inject(_) | Command::Redact(_) => true,
-        Command::Secret(Later(secret)) => matches!(secret, Secret::Copy(_)),
-        _ => false,
-    };
-    let mut builder = if is_of_many { Builder::new_multi_thread() } else { Builder::new_current_thread() };
-    if is_of_many {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        builder.worker_threads(cores.min(MOST_THREADS));
+    if !command.is_of_many() {
+        return Builder::new_current_thread().enable_all().build();
     }
-    builder.enable_all().build()
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Builder::new_multi_thread().worker_threads(cores.min(MOST_THREADS)).enable_all().build()
 }
 
 /// Forge's own words and its plugins' on standard error: warnings always, the rest at `-v`.

@@ -11,6 +11,7 @@ use crate::failure::usage;
 use crate::printer::Printer;
 
 pub(crate) mod audit;
+mod export;
 mod generate;
 mod inject;
 mod later;
@@ -19,6 +20,7 @@ mod redact;
 pub(crate) mod secret;
 mod variables;
 
+pub(crate) use export::{Check, Export};
 pub(crate) use inject::Inject;
 pub(crate) use later::Later;
 pub(crate) use project::{Allow, Init};
@@ -146,6 +148,20 @@ pub(crate) enum Format {
     Table,
     Json,
     Yaml,
+    /// For `export` alone, as are those below: its own help tells of them.
+    #[value(hide = true)]
+    Dotenv,
+    #[value(hide = true)]
+    Shell,
+    #[value(hide = true)]
+    Gha,
+}
+
+impl Format {
+    /// Whether it is one of those that `export` alone writes.
+    pub(crate) fn is_of_export(self) -> bool {
+        matches!(self, Self::Dotenv | Self::Shell | Self::Gha)
+    }
 }
 
 /// What to do.
@@ -178,6 +194,16 @@ pub(crate) enum Command {
         after_help = "Examples:\n  make deploy 2>&1 | forge redact                        # the secrets of the project here\n  forge redact --secret store://prod/app/db < app.log\n  forge redact --from 'app/**' < app.log > app.clean.log"
     )]
     Redact(Later<Redact>),
+    /// Print what programs are given, as a file or a shell reads it
+    #[command(
+        after_help = "`--format` is `dotenv` (as without it), `shell`, `json`, `yaml`, or `gha` for the steps of GitHub Actions that follow, whose log has the values masked.\n\nExamples:\n  forge export -o .env\n  eval \"$(forge export --format shell --only DATABASE_URL)\"\n  forge export --format json --from 'store://prod/app/**'\n  forge export --format gha"
+    )]
+    Export(Later<Export>),
+    /// Read everything that programs and files here refer to, show none of it, and say what is missing
+    #[command(
+        after_help = "Examples:\n  forge check                          # what `[secrets]` name\n  forge --environment staging check\n  forge check config/app.yaml .env    # and what these files refer to"
+    )]
+    Check(Later<Check>),
     /// Check what works here, and say what to do about the rest
     #[command(
         after_help = "Examples:\n  forge doctor\n  forge doctor --offline --json\n  forge doctor --move-key keyring   # out of its file, into the desktop's keyring"
@@ -215,6 +241,17 @@ pub(crate) enum Command {
         /// Seconds on the processor, and bytes of memory
         limits: Vec<String>,
     },
+}
+
+impl Command {
+    /// Whether it goes over many secrets, as a rule.
+    pub(crate) fn is_of_many(&self) -> bool {
+        match self {
+            Self::Import(_) | Self::Inject(_) | Self::Export(_) | Self::Check(_) | Self::Redact(_) => true,
+            Self::Secret(Later(secret)) => matches!(secret, Secret::Copy(_)),
+            _ => false,
+        }
+    }
 }
 
 /// Where the sealing key can be.

@@ -46,7 +46,7 @@ impl Printer {
             quiet: global.quiet,
             verbose: global.verbose,
             interactive,
-            shows_progress: is_terminal && !is_dumb && !global.quiet && format == Format::Table,
+            shows_progress: is_terminal && !is_dumb && !global.quiet && !matches!(format, Format::Json | Format::Yaml),
             colours: is_terminal && !is_dumb && !is_plain,
             rehearses: false,
             warnings: Vec::new(),
@@ -54,9 +54,14 @@ impl Printer {
         }
     }
 
+    /// How it was asked to print.
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
     /// Whether one object is wanted, in JSON or as the same in YAML.
     pub(crate) fn is_json(&self) -> bool {
-        self.format != Format::Table
+        matches!(self.format, Format::Json | Format::Yaml)
     }
 
     /// Whether somebody is there who can answer.
@@ -138,7 +143,7 @@ impl Printer {
     fn written(&self, object: &Json) -> String {
         match self.format {
             Format::Yaml => yaml::document(object),
-            Format::Json | Format::Table => format!("{object}\n"),
+            _ => format!("{object}\n"),
         }
     }
 

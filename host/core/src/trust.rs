@@ -11,7 +11,7 @@ use crate::project::{self, Error, Found};
 mod change;
 mod pattern;
 
-pub use change::{Change, Side, Weight, changes};
+pub use change::{Change, Side, Weight, changes, is_obeyed};
 pub use pattern::{Error as PatternError, Pattern};
 
 /// The version of the record's format that this forge writes.

@@ -19,7 +19,7 @@ pub(crate) struct Inject {
     #[arg(long, requires = "input")]
     pub(crate) in_place: bool,
     /// How the file is written, where its name does not tell
-    #[arg(long, value_name = "FORMAT", value_parser = PossibleValuesParser::new(Format::NAMES))]
+    #[arg(long, value_name = "FORMAT", value_parser = formats())]
     pub(crate) file_format: Option<String>,
     /// Don't ask before writing to the file itself
     #[arg(short, long)]
@@ -27,4 +27,9 @@ pub(crate) struct Inject {
     /// Say which secrets would be read and where they would stand, and read none
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+/// The formats of files with references.
+pub(super) fn formats() -> PossibleValuesParser {
+    PossibleValuesParser::new(Format::NAMES)
 }

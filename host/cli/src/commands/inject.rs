@@ -48,7 +48,11 @@ pub(crate) async fn run(app: &App, printer: &mut Printer, arguments: &Inject) ->
     let tried = || format!("can't fill `{name}`");
     let format = format(file, arguments.file_format.as_deref()).context(tried)?;
     let destination = destination(file, arguments).context(tried)?;
-    let bytes = read(file, &destination).context(tried)?;
+    let bytes = match &destination {
+        Destination::Itself(path) => home::read(path, LONGEST as u64).context(tried)?.ok_or_else(missing),
+        _ => read(file),
+    };
+    let bytes = bytes.context(tried)?;
     let source = Source { name: name.clone(), bytes, format };
     fill(app, printer, arguments, source, destination).await.context(tried)
 }
@@ -100,7 +104,7 @@ async fn fill(
 }
 
 /// The format that was said, or that the file's name tells.
-fn format(file: Option<&Path>, said: Option<&str>) -> Outcome<Format> {
+pub(super) fn format(file: Option<&Path>, said: Option<&str>) -> Outcome<Format> {
     let known = match (said, file) {
         (Some(said), _) => Format::named(said),
         (None, Some(file)) => file.file_name().and_then(|name| Format::of_file(&name.to_string_lossy())),
@@ -142,12 +146,12 @@ fn destination(file: Option<&Path>, arguments: &Inject) -> Outcome<Destination> 
     }
 }
 
+fn missing() -> Failure {
+    not_found("there is no such file")
+}
+
 /// What is to be filled, up to the first byte too many.
-fn read(file: Option<&Path>, destination: &Destination) -> Outcome<Vec<u8>> {
-    let missing = || not_found("there is no such file");
-    if let Destination::Itself(path) = destination {
-        return home::read(path, LONGEST as u64)?.ok_or_else(missing);
-    }
+pub(super) fn read(file: Option<&Path>) -> Outcome<Vec<u8>> {
     let refuse = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => missing(),
         _ => usage(format!("it can't be read: {error}")),
@@ -169,7 +173,7 @@ fn read(file: Option<&Path>, destination: &Destination) -> Outcome<Vec<u8>> {
 }
 
 /// Each reference once, with the places where it stands.
-fn wanted(document: &Document, name: &str) -> Vec<Wanted> {
+pub(super) fn wanted(document: &Document, name: &str) -> Vec<Wanted> {
     let mut places = vec![(String::new(), 0_usize); document.references().len()];
     for (number, place) in document.places() {
         if let Some((text, count)) = places.get_mut(*number) {

@@ -2,8 +2,10 @@
 
 pub(crate) mod allow;
 pub(crate) mod audit;
+pub(crate) mod check;
 pub(crate) mod completion;
 pub(crate) mod doctor;
+pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod inject;

@@ -4,17 +4,18 @@ use std::collections::BTreeSet;
 use std::io::{self, Read as _};
 
 use forge_core::Kind;
-use forge_core::field;
 use forge_core::manifest::printable;
 use forge_core::masking::{Masker, SHORTEST_MASKED};
 use forge_core::provider::Failure;
 use forge_core::reference::Reference;
-use forge_core::resolver::{Resolver, Target};
-use forge_core::secret::Secret;
+use forge_core::resolver::Resolver;
+use forge_core::resolver::references::Wanted;
+use forge_core::secret::Value;
 use serde_json::Value as Json;
 use zeroize::Zeroizing;
 
-use super::secret::{list, parsed, target};
+use super::secret::parsed;
+use super::variables::{is_absent, listed};
 use crate::app::App;
 use crate::arguments::Redact;
 use crate::failure::{Context as _, Outcome, not_found, usage};
@@ -26,8 +27,8 @@ const READ: usize = 64 << 10;
 /// A value to be masked, and its name for people.
 type Named = (String, Zeroizing<Vec<u8>>);
 
-/// Secrets of which one at least has to be there.
-struct Wanted {
+/// References of which one at least has to have a value.
+struct OneOf {
     /// The first is what was asked for, the others are its fallbacks: a program may have been given any of them.
     references: Vec<Reference>,
     is_required: bool,
@@ -79,13 +80,15 @@ fn pass(printer: &mut Printer, masker: &mut Masker) -> Outcome {
 }
 
 /// What was typed, or what the configuration names.
-async fn wanted(app: &App, resolver: &Resolver, typed: &Redact) -> Outcome<Vec<Wanted>> {
+async fn wanted(app: &App, resolver: &Resolver, typed: &Redact) -> Outcome<Vec<OneOf>> {
     let mut wanted = Vec::new();
     for text in &typed.secrets {
-        wanted.push(Wanted { references: vec![parsed(text)?], is_required: true });
+        wanted.push(OneOf { references: vec![parsed(text)?], is_required: true });
     }
     for text in &typed.from {
-        wanted.extend(below(resolver, text).await?);
+        let listed = listed(resolver, text).await?;
+        // One that is gone before it is read has no value to be masked.
+        wanted.extend(listed.into_iter().map(|(_, one)| OneOf { references: vec![one], is_required: false }));
     }
     if !typed.secrets.is_empty() || !typed.from.is_empty() {
         return Ok(wanted);
@@ -95,47 +98,28 @@ async fn wanted(app: &App, resolver: &Resolver, typed: &Redact) -> Outcome<Vec<W
         return Err(usage("no secrets are named, and there are no `[secrets]` in any configuration")
             .with_hint("name some with `--secret REFERENCE` or `--from PREFIX/**`"));
     }
-    wanted.extend(secrets.values().map(|secret| Wanted {
+    wanted.extend(secrets.values().map(|secret| OneOf {
         references: std::iter::once(&secret.reference).chain(&secret.fallback).cloned().collect(),
         is_required: secret.required,
     }));
     Ok(wanted)
 }
 
-/// The secrets at and below a prefix. One that is gone before it is read has no value to be masked.
-async fn below(resolver: &Resolver, text: &str) -> Outcome<Vec<Wanted>> {
-    let prefix = text.strip_suffix("/**").ok_or_else(|| {
-        usage("what `--from` takes ends with `/**`").with_hint("`--secret REFERENCE` names a single secret")
-    })?;
-    let (provider, path) = list::prefix(Some(prefix))?;
-    let provider = resolver.open(provider.as_deref()).await?.name;
-    let mut wanted = Vec::new();
-    let prefix = Target { provider: Some(&provider), path: &path, version: None };
-    let listed = list::each(resolver, prefix, |entry| {
-        let reference = Reference { provider: Some(provider.clone()), path: entry.path, version: None, field: None };
-        wanted.push(Wanted { references: vec![reference], is_required: false });
-        Ok(())
-    });
-    listed.await?;
-    if wanted.is_empty() {
-        return Err(not_found(format!("there is nothing below `{}`", printable(prefix.path))));
-    }
-    Ok(wanted)
-}
-
 /// Reads all that is wanted; what is missing is told of at once.
-async fn values(resolver: &Resolver, wanted: &[Wanted]) -> Outcome<Vec<Named>> {
-    let references: Vec<&Reference> = wanted.iter().flat_map(|wanted| &wanted.references).collect();
-    let targets: Vec<Target<'_>> = references.iter().map(|reference| target(reference)).collect();
-    let mut read = resolver.read_many(&targets).await.into_iter();
+async fn values(resolver: &Resolver, wanted: &[OneOf]) -> Outcome<Vec<Named>> {
+    let all = wanted.iter().flat_map(|wanted| &wanted.references);
+    let read: Vec<Wanted> = all.map(|reference| Wanted::new("", reference.clone())).collect();
+    let mut answers = resolver.read_wanted(&read).await.into_iter();
     let (mut values, mut missing) = (Vec::new(), BTreeSet::new());
     for wanted in wanted {
         let mut is_there = false;
         for reference in &wanted.references {
             let lost = || Err(Failure::new(Kind::Internal, "a read was lost on its way"));
-            let tried = || format!("can't read `{reference}`");
-            if let Some(secret) = read.next().unwrap_or_else(lost).context(tried)? {
-                is_there |= add(&mut values, reference, &secret).context(tried)?;
+            let answer = answers.next().unwrap_or_else(lost);
+            if !is_absent(resolver, reference, &answer).await {
+                let value = answer.context(|| format!("can't read `{reference}`"))?;
+                is_there = true;
+                add(&mut values, reference, &value);
             }
         }
         if let Some(first) = wanted.references.first().filter(|_| wanted.is_required && !is_there) {
@@ -149,18 +133,13 @@ async fn values(resolver: &Resolver, wanted: &[Wanted]) -> Outcome<Vec<Named>> {
     Err(not_found(format!("there is no such secret: {}", missing.join(", "))))
 }
 
-/// Adds what a reference means, and each text in it where that is a JSON object; answers whether it is there.
-fn add(values: &mut Vec<Named>, reference: &Reference, secret: &Secret) -> Outcome<bool> {
-    let value = match field::take(secret, reference.field.as_deref()) {
-        Err(field::Error::Missing) => return Ok(false),
-        value => value?,
-    };
+/// Adds what a reference means, and each text in it where that is a JSON object.
+fn add(values: &mut Vec<Named>, reference: &Reference, value: &Value) {
     let name = reference.to_string();
     if let Ok(document @ Json::Object(_)) = serde_json::from_slice(value.expose()) {
         texts(values, &name, document);
     }
     values.push((name, Zeroizing::new(value.expose().to_vec())));
-    Ok(true)
 }
 
 /// Adds the texts of a document, which programs are given one by one; its nesting is limited by its parser.

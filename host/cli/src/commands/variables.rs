@@ -9,6 +9,7 @@ use forge_core::reference::Reference;
 use forge_core::resolver::references::{Wanted, all_or_failure};
 use forge_core::resolver::{Resolver, Target};
 use forge_core::secret::Value;
+use forge_core::trust::is_obeyed;
 
 use super::secret::{list, parsed};
 use crate::app::App;
@@ -23,35 +24,6 @@ const FIELDS: &str = "#*";
 
 /// The longest name of a variable that a listing can make, in bytes.
 const LONGEST_NAME: usize = 200;
-
-/// Variables that make a program load or run something else, and the beginnings of such names.
-///
-/// Whoever may write into a folder of a backend chooses the names in it, and must not choose what runs here. A
-/// configuration that names one of them was written, or allowed, by the user.
-const STEERING: [&str; 22] = [
-    "BASH_ENV",
-    "BASH_FUNC",
-    "CDPATH",
-    "DYLD_",
-    "ENV",
-    "GCONV_PATH",
-    "GIT_",
-    "HOME",
-    "IFS",
-    "JAVA_TOOL_OPTIONS",
-    "JDK_JAVA_OPTIONS",
-    "LD_",
-    "LOCPATH",
-    "NODE_",
-    "PATH",
-    "PERL5",
-    "PROMPT_COMMAND",
-    "PS4",
-    "PYTHON",
-    "RUBY",
-    "SHELLOPTS",
-    "ZDOTDIR",
-];
 
 /// A variable that a program is to be given.
 #[derive(Debug)]
@@ -122,7 +94,7 @@ pub(crate) async fn read(resolver: &Resolver, variables: &[Variable]) -> Outcome
     let mut places = Vec::new();
     let (mut asked, mut answered) = (Vec::new(), Vec::new());
     for ((variable, wanted), answer) in names.into_iter().zip(wanted).zip(answers) {
-        if is_left_out(variable, &answer) {
+        if is_left_out(resolver, variable, &answer).await {
             continue;
         }
         places.push(variable.name.clone());
@@ -138,8 +110,14 @@ pub(crate) async fn read(resolver: &Resolver, variables: &[Variable]) -> Outcome
 }
 
 /// Whether a variable goes without a value because it may: what denied, or is away, has not said that there is none.
-pub(crate) fn is_left_out(variable: &Variable, answer: &Result<Value, Failure>) -> bool {
-    !variable.is_required && answer.as_ref().is_err_and(|failure| failure.kind == Kind::NotFound)
+pub(crate) async fn is_left_out(resolver: &Resolver, variable: &Variable, answer: &Result<Value, Failure>) -> bool {
+    !variable.is_required && is_absent(resolver, &variable.wanted.reference, answer).await
+}
+
+/// Whether there is no such secret or field. Of a provider that is not there, nothing is known.
+pub(crate) async fn is_absent(resolver: &Resolver, reference: &Reference, answer: &Result<Value, Failure>) -> bool {
+    let is_missing = answer.as_ref().is_err_and(|failure| failure.kind == Kind::NotFound);
+    is_missing && resolver.open(reference.provider.as_deref()).await.is_ok()
 }
 
 /// A value as the text that a variable can hold.
@@ -214,19 +192,12 @@ fn variable(name: &str) -> Outcome<String> {
     if variable.is_empty() || variable.starts_with(|c: char| c.is_ascii_digit()) || variable.len() > LONGEST_NAME {
         return Err(refused("its name would begin with a digit, or be empty or over 200 bytes"));
     }
-    let steers = |name: &&str| match name.strip_suffix('_') {
-        Some(_) => variable.starts_with(*name),
-        None => variable == **name || is_family(name) && variable.starts_with(*name),
-    };
-    if STEERING.iter().any(|name| steers(&name)) {
-        return Err(refused(&format!("`{variable}` would change what the program runs")));
+    // Whoever may write into a folder of a backend chooses the names in it, and must not choose what runs here. A
+    // configuration that names such a variable was written, or allowed, by the user.
+    if is_obeyed(&variable) {
+        return Err(refused(&format!("`{variable}` can change what a program runs")));
     }
     Ok(variable)
-}
-
-/// Whether all names with this beginning are meant, though it has no `_` at its end.
-fn is_family(name: &str) -> bool {
-    matches!(name, "BASH_FUNC" | "PERL5" | "PYTHON" | "RUBY")
 }
 
 #[cfg(test)]
@@ -243,7 +214,7 @@ mod tests {
         for name in
             ["path", "ld/preload", "LD_LIBRARY_PATH", "env", "pythonpath", "node-options", "perl5lib", "git-ssh"]
         {
-            assert!(made(name).unwrap_err().contains("would change what the program runs"), "{name}");
+            assert!(made(name).unwrap_err().contains("can change what a program runs"), "{name}");
         }
         for name in ["", "1st", &"x".repeat(201)] {
             assert!(made(name).is_err(), "{name}");

@@ -54,29 +54,38 @@ impl std::fmt::Display for Change {
 }
 
 /// Variables that loaders, shells and interpreters obey, as beginnings of names: no list of them is complete.
-const OBEYED: [&str; 18] = [
+const OBEYED: [&str; 25] = [
     "PATH",
     "LD_",
     "DYLD_",
     "GCONV_PATH",
+    "LOCPATH",
     "IFS",
     "ENV",
+    "HOME",
+    "CDPATH",
     "BASH_",
     "SHELLOPTS",
+    "PS4",
+    "ZDOTDIR",
     "PROMPT_COMMAND",
     "PYTHON",
     "PERL5",
     "RUBY",
     "NODE_OPTIONS",
+    "NODE_PATH",
     "JAVA_TOOL_OPTIONS",
+    "JDK_JAVA_OPTIONS",
     "GIT_",
     "EDITOR",
     "PAGER",
     "FORGE_",
 ];
 
-fn is_obeyed(variable: &str) -> bool {
-    let whole = ["PATH", "ENV", "IFS"];
+/// Whether loaders, shells or interpreters obey this variable, so that its value chooses what runs. No list of those is
+/// complete.
+pub fn is_obeyed(variable: &str) -> bool {
+    let whole = ["PATH", "ENV", "IFS", "HOME", "PS4"];
     OBEYED.iter().any(|name| if whole.contains(name) { variable == *name } else { variable.starts_with(name) })
 }
 
