@@ -49,6 +49,7 @@ const EXPOSING: &[(&str, &str)] = &[
     ("host/broker/src/credential/vault_token/", "logs in"),
     ("host/cli/src/commands/audit.rs", "hashes a value that somebody looks for in the log"),
     ("host/cli/src/commands/redact.rs", "masks values, which is its task"),
+    ("host/cli/src/commands/variables.rs", "finds out whether a value can be a variable"),
     ("host/cli/src/commands/secret/copy.rs", "hands a value from one provider to another, which is its task"),
     ("host/cli/src/commands/secret/get.rs", "prints values, which is its task"),
     ("host/cli/src/commands/secret/rotate.rs", "writes new values and merges fields, which is its task"),
