@@ -123,14 +123,8 @@ pub(super) fn import(printer: &mut Printer, file: &Path, tool: Tool, arguments: 
     let project = Place { owner: Owner::Project, file: place.clone() };
     Layer::parse(changed.as_bytes(), &project).context(|| format!("`{FILE}` can't hold these names"))?;
     if !arguments.dry_run && !added.is_empty() {
-        let mode = std::fs::metadata(&place).map(|metadata| metadata.permissions());
-        home::write(&place, changed.as_bytes())?;
-        // It is meant to be committed, and holds no secret.
-        mode.and_then(|mode| std::fs::set_permissions(&place, mode)).map_err(|error| home::Error {
-            what: "keep the mode of",
-            path: place,
-            why: error.to_string(),
-        })?;
+        // It is meant to be committed, and holds no secret: it keeps its mode.
+        home::rewrite(&place, changed.as_bytes())?;
     }
     if printer.is_json() {
         let added: Vec<_> = added
