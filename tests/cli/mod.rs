@@ -44,6 +44,7 @@ mod regrant;
 mod rehearsal;
 mod renewal;
 mod rotate;
+mod run;
 mod store_crash;
 mod store_disk;
 mod store_text;

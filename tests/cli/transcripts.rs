@@ -130,6 +130,11 @@ fn references_in_files() {
 }
 
 #[test]
+fn programs_with_secrets() {
+    plays("run");
+}
+
+#[test]
 fn help_of_everything() {
     plays("help");
 }

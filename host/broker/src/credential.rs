@@ -223,6 +223,12 @@ pub fn every_usual_source() -> impl Iterator<Item = &'static str> {
     KINDS.iter().flat_map(|kind| kind.usual_sources).flat_map(|usual| usual.places).copied()
 }
 
+/// The same of one kind.
+pub fn every_usual_source_of(kind: &str) -> impl Iterator<Item = &'static str> {
+    let kind = KINDS.iter().find(|known| known.name == kind);
+    kind.into_iter().flat_map(|kind| kind.usual_sources).flat_map(|usual| usual.places).copied()
+}
+
 /// Whether this value of a parameter is a source, for which a person may also write `prompt` and relative paths.
 pub fn is_source_parameter(kind: &str, name: &str, value: &str) -> bool {
     KINDS.iter().any(|known| known.name == kind && known.is_source(name, value))

@@ -33,8 +33,8 @@ pub use cause::Cause;
 pub use certificate::{CertificateFacts, CertificateFault, certificate_facts, check_certificate};
 pub use check::{check_grant, check_manifest};
 pub use credential::{
-    Parameters, Usual, check_credential, derived, every_usual_source, identity_origin, is_source_parameter, kinds,
-    login_origins, parse_credential, typed_origins, usual_audience, usual_sources,
+    Parameters, Usual, check_credential, derived, every_usual_source, every_usual_source_of, identity_origin,
+    is_source_parameter, kinds, login_origins, parse_credential, typed_origins, usual_audience, usual_sources,
 };
 pub use dns::network_class;
 pub use egress::{Egress, Options};

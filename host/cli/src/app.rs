@@ -55,15 +55,13 @@ pub(crate) struct App {
 /// Runs a command to its end, and says why it failed; answers the exit code.
 pub(crate) fn run(arguments: Arguments, printer: &mut Printer) -> u8 {
     let mut runtime = None;
+    let is_run = matches!(arguments.command, Command::Run(_));
     let outcome = begun(arguments, printer, &mut runtime);
     // Said before the wait below, which is longer than anybody looks at nothing.
-    let code = outcome.map_or_else(
-        |failure| {
-            printer.failure(&failure);
-            failure.kind.exit_code()
-        },
-        |()| 0,
-    );
+    let code = outcome.unwrap_or_else(|failure| {
+        printer.failure(&failure);
+        if is_run { commands::run::exit_code(&failure) } else { failure.kind.exit_code() }
+    });
     printer.tell_trouble();
     if let Some(runtime) = runtime {
         runtime.block_on(crate::tokens::finish(printer));
@@ -71,8 +69,8 @@ pub(crate) fn run(arguments: Arguments, printer: &mut Printer) -> u8 {
     code
 }
 
-/// Runs a command, on the runtime that is left in `begun` where it needs one.
-fn begun(arguments: Arguments, printer: &mut Printer, begun: &mut Option<Runtime>) -> Outcome {
+/// Runs a command, on the runtime that is left in `begun` where it needs one; answers the exit code.
+fn begun(arguments: Arguments, printer: &mut Printer, begun: &mut Option<Runtime>) -> Outcome<u8> {
     log(arguments.global.verbose, printer.is_json());
     if printer.format().is_of_export() && !matches!(arguments.command, Command::Export(_)) {
         return Err(
@@ -81,8 +79,8 @@ fn begun(arguments: Arguments, printer: &mut Printer, begun: &mut Option<Runtime
     }
     // What only describes the program needs nothing of the user's.
     match arguments.command {
-        Command::Completion { shell } => return commands::completion::script(printer, shell),
-        Command::Manual { directory } => return commands::completion::manual(printer, &directory),
+        Command::Completion { shell } => return commands::completion::script(printer, shell).map(|()| 0),
+        Command::Manual { directory } => return commands::completion::manual(printer, &directory).map(|()| 0),
         _ => {}
     }
     let app = App::new(arguments.global)?;
@@ -92,6 +90,7 @@ fn begun(arguments: Arguments, printer: &mut Printer, begun: &mut Option<Runtime
     })?;
     begun.insert(runtime).block_on(async {
         match arguments.command {
+            Command::Run(Later(arguments)) => return commands::run::run(&app, printer, arguments).await,
             Command::Secret(Later(command)) => commands::secret::run(&app, printer, command).await,
             Command::Provider(Later(command)) => commands::provider::run(&app, printer, command).await,
             Command::Plugin(Later(command)) => commands::plugin::run(&app, printer, command),
@@ -108,6 +107,7 @@ fn begun(arguments: Arguments, printer: &mut Printer, begun: &mut Option<Runtime
             Command::Init(Later(arguments)) => commands::init::run(&app, printer, &arguments),
             Command::Allow(Later(arguments)) => commands::allow::run(&app, printer, &arguments).await,
         }
+        .map(|()| 0)
     })
 }
 

@@ -17,6 +17,7 @@ mod inject;
 mod later;
 mod project;
 mod redact;
+pub(crate) mod run;
 pub(crate) mod secret;
 mod variables;
 
@@ -25,6 +26,7 @@ pub(crate) use inject::Inject;
 pub(crate) use later::Later;
 pub(crate) use project::{Allow, Init};
 pub(crate) use redact::Redact;
+pub(crate) use run::Run;
 pub(crate) use secret::{Import, Rotate, Secret, Set};
 pub(crate) use variables::Variables;
 
@@ -52,6 +54,7 @@ pub(crate) fn parse() -> Result<Arguments, u8> {
         let arguments = Arguments::<Command>::from_arg_matches_mut(&mut matches)?;
         Ok(Arguments { global: Global { command, ..arguments.global }, ..arguments })
     });
+    let is_run = run::is_typed();
     match parsed {
         Ok(arguments) => {
             // The process ends before anybody would miss the memory; to free it piece by piece takes longer than a read.
@@ -59,7 +62,15 @@ pub(crate) fn parse() -> Result<Arguments, u8> {
             Ok(arguments)
         }
         Err(error) => match typed_format().filter(|_| error.use_stderr()) {
-            Some(format) => Err(told(&error.format(&mut command), format)),
+            Some(format) => {
+                let code = told(&error.format(&mut command), format);
+                Err(if is_run { run::FAILED } else { code })
+            }
+            None if is_run && error.use_stderr() => {
+                // Where standard error is closed there is nobody left to tell.
+                error.format(&mut command).print().unwrap_or_default();
+                Err(run::FAILED)
+            }
             None => error.format(&mut command).exit(),
         },
     }
@@ -189,6 +200,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  forge inject -i app.yaml                  # to standard output\n  forge inject -i app.yaml -o app.filled.yaml\n  forge inject -i app.yaml --dry-run        # which secrets, and where\n  forge inject -i .env --in-place\n  kubectl kustomize . | forge inject --file-format yaml | kubectl apply -f -"
     )]
     Inject(Later<Inject>),
+    /// Run a program with secrets as its variables, and with their values masked in what it prints
+    #[command(
+        after_help = "Examples:\n  forge run -- ./server --port 8080\n  forge run --only DATABASE_URL,API_KEY -- psql\n  forge run --from 'store://prod/app/**' --pristine -- env\n  forge run --mount config.yaml --mount-format config.template.yaml -- ./server config.yaml\n  forge run --watch=5m --watch-signal HUP --mount .env -- ./server"
+    )]
+    Run(Later<Run>),
     /// Pass standard input on to standard output, with the values of secrets masked
     #[command(
         after_help = "Examples:\n  make deploy 2>&1 | forge redact                        # the secrets of the project here\n  forge redact --secret store://prod/app/db < app.log\n  forge redact --from 'app/**' < app.log > app.clean.log"
@@ -247,7 +263,7 @@ impl Command {
     /// Whether it goes over many secrets, as a rule.
     pub(crate) fn is_of_many(&self) -> bool {
         match self {
-            Self::Import(_) | Self::Inject(_) | Self::Export(_) | Self::Check(_) | Self::Redact(_) => true,
+            Self::Import(_) | Self::Inject(_) | Self::Export(_) | Self::Check(_) | Self::Redact(_) | Self::Run(_) => true,
             Self::Secret(Later(secret)) => matches!(secret, Secret::Copy(_)),
             _ => false,
         }

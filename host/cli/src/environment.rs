@@ -38,6 +38,11 @@ pub(crate) fn variables() -> impl Iterator<Item = (String, Zeroizing<Vec<u8>>)> 
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_vec().into())))
 }
 
+/// All variables as they are.
+pub(crate) fn all_variables() -> std::env::VarsOs {
+    std::env::vars_os()
+}
+
 /// Whether the user wants no colours from any program (no-color.org).
 pub(crate) fn wants_no_colours() -> bool {
     variable("NO_COLOR").is_some_and(|value| !value.is_empty())

@@ -163,6 +163,15 @@ impl Printer {
         to_stderr(&format!("{} {text}\n", self.coloured(AnsiColor::Yellow, "warning:")));
     }
 
+    /// Tells the warnings of which there may be no object to be part of for long.
+    pub(crate) fn tell_warnings(&mut self) {
+        if self.is_json() && !self.warnings.is_empty() {
+            let mut object = serde_json::Map::from_iter([("schema_version".to_owned(), json!(1))]);
+            self.add_warnings(&mut object);
+            to_stderr(&self.written(&Json::Object(object)));
+        }
+    }
+
     /// Says why a command failed.
     pub(crate) fn failure(&mut self, failure: &Failure) {
         if self.is_json() {

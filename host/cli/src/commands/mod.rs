@@ -13,6 +13,7 @@ pub(crate) mod out;
 pub(crate) mod plugin;
 pub(crate) mod provider;
 pub(crate) mod redact;
+pub(crate) mod run;
 pub(crate) mod secret;
 pub(crate) mod variables;
 

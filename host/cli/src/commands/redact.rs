@@ -25,7 +25,7 @@ use crate::printer::Printer;
 const READ: usize = 64 << 10;
 
 /// A value to be masked, and its name for people.
-type Named = (String, Zeroizing<Vec<u8>>);
+pub(super) type Named = (String, Zeroizing<Vec<u8>>);
 
 /// References of which one at least has to have a value.
 struct OneOf {
@@ -45,6 +45,12 @@ pub(crate) async fn run(app: &App, printer: &mut Printer, typed: &Redact) -> Out
     let masker = Masker::new(values.iter().map(|(name, value)| (name.as_str(), value.as_slice())));
     drop(values);
     let mut masker = masker.map_err(|error| usage(error.to_string())).context(tried)?;
+    warn(printer, &masker);
+    pass(printer, &mut masker)
+}
+
+/// Tells what is too short to be masked.
+pub(super) fn warn(printer: &mut Printer, masker: &Masker) {
     for short in masker.short() {
         let what = if short.is_whole { "the value" } else { "a line" };
         printer.warning(&format!(
@@ -52,7 +58,6 @@ pub(crate) async fn run(app: &App, printer: &mut Printer, typed: &Redact) -> Out
             printable(&short.name)
         ));
     }
-    pass(printer, &mut masker)
 }
 
 /// Passes standard input on, each read as soon as it is there.
@@ -119,7 +124,7 @@ async fn values(resolver: &Resolver, wanted: &[OneOf]) -> Outcome<Vec<Named>> {
             if !is_absent(resolver, reference, &answer).await {
                 let value = answer.context(|| format!("can't read `{reference}`"))?;
                 is_there = true;
-                add(&mut values, reference, &value);
+                add_value(&mut values, reference.to_string(), &value);
             }
         }
         if let Some(first) = wanted.references.first().filter(|_| wanted.is_required && !is_there) {
@@ -133,9 +138,8 @@ async fn values(resolver: &Resolver, wanted: &[OneOf]) -> Outcome<Vec<Named>> {
     Err(not_found(format!("there is no such secret: {}", missing.join(", "))))
 }
 
-/// Adds what a reference means, and each text in it where that is a JSON object.
-fn add(values: &mut Vec<Named>, reference: &Reference, value: &Value) {
-    let name = reference.to_string();
+/// Adds a value, and each text in it where it is a JSON object.
+pub(super) fn add_value(values: &mut Vec<Named>, name: String, value: &Value) {
     if let Ok(document @ Json::Object(_)) = serde_json::from_slice(value.expose()) {
         texts(values, &name, document);
     }

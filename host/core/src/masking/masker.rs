@@ -1,5 +1,7 @@
 //! Masking of a stream: what can't become a value any more is given out at once.
 
+use std::sync::Arc;
+
 use zeroize::Zeroizing;
 
 use super::encoding::{Form, lines, masked};
@@ -8,6 +10,9 @@ use super::search::Search;
 
 /// Values, and lines of values, under so many bytes are not masked: they stand everywhere by chance.
 pub const SHORTEST_MASKED: usize = 6;
+
+/// The most bytes of what may become a value that are given out ahead: a third of the shortest.
+const MOST_AHEAD: usize = 2;
 
 /// A value of which something is not masked, because it is too short.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,15 +34,19 @@ pub struct NoMark;
 /// hexadecimal and in base64 at each alignment. Occurrences that overlap or touch become one mark, which is `***` unless a
 /// form could be completed with that. So what comes out never holds a value of [`SHORTEST_MASKED`] bytes or more.
 ///
-/// The values, and what is held back of the stream, are wiped when dropped, and never printed.
+/// The values, and what is held back of the stream, are wiped when dropped, and never printed. Clones share the values, and
+/// each is for a stream of its own.
+#[derive(Clone)]
 pub struct Masker {
-    search: Search,
+    search: Arc<Search>,
     mark: Vec<u8>,
     short: Vec<Short>,
     /// What is held back: bytes that may still become a form, and those of the run below that are part of it.
     text: Form,
     /// Where the run of occurrences ends whose mark was the last that was given out, counted from the beginning of `text`.
     run: Option<usize>,
+    /// How many of the first bytes of `text` were given out ahead of what they may become.
+    shown: usize,
 }
 
 impl std::fmt::Debug for Masker {
@@ -64,7 +73,7 @@ impl Masker {
         }
         let search = Search::new(forms);
         let mark = mark::choose(search.forms()).ok_or(NoMark)?.into_bytes();
-        Ok(Self { search, mark, short, text: Form::default(), run: None })
+        Ok(Self { search: Arc::new(search), mark, short, text: Form::default(), run: None, shown: 0 })
     }
 
     /// The values of which something is not masked, in the order in which they were given.
@@ -84,7 +93,36 @@ impl Masker {
     pub fn finish(&mut self) -> Vec<u8> {
         let rest = self.give(true);
         self.run = None;
+        self.shown = 0;
         rest
+    }
+
+    /// For a stream that stands still: answers what is held back of it if that is at most [`MOST_AHEAD`] bytes, as where
+    /// somebody types and has to see each letter. Where a value comes of it after all, the rest of that is masked.
+    pub fn ahead(&mut self) -> Vec<u8> {
+        if !self.is_holding() {
+            return Vec::new();
+        }
+        let ahead = self.text.get(self.covered()..).unwrap_or_default().to_vec();
+        self.shown = self.text.len();
+        ahead
+    }
+
+    /// Whether [`Masker::ahead`] has something to answer.
+    pub fn is_holding(&self) -> bool {
+        self.text.len() <= MOST_AHEAD && self.covered() < self.text.len()
+    }
+
+    /// Goes on in the stream of another masker, all of whose values are among this one's as well.
+    pub fn follow(&mut self, other: &mut Self) {
+        self.append(&std::mem::take(&mut other.text));
+        self.run = other.run.take();
+        self.shown = std::mem::take(&mut other.shown);
+    }
+
+    /// How many of the first bytes held back are given out already, as they are or by their mark.
+    fn covered(&self) -> usize {
+        self.run.unwrap_or_default().max(self.shown)
     }
 
     /// Adds to what is held back. A vector that grows by itself would leave its old bytes in memory.
@@ -102,19 +140,20 @@ impl Masker {
     fn give(&mut self, is_last: bool) -> Vec<u8> {
         let (text, mark) = (&self.text, &self.mark);
         let mut given = Vec::with_capacity(text.len());
-        let mut run = self.run;
+        let (mut run, shown) = (self.run, self.shown);
         let open = self.search.walk(text, is_last, |from, to| {
             run = Some(match run {
                 Some(end) if from <= end => end.max(to),
                 _ => {
-                    given.extend_from_slice(text.get(run.unwrap_or_default()..from).unwrap_or_default());
+                    given.extend_from_slice(text.get(run.unwrap_or_default().max(shown)..from).unwrap_or_default());
                     given.extend_from_slice(mark);
                     to
                 }
             });
         });
-        given.extend_from_slice(text.get(run.unwrap_or_default()..open).unwrap_or_default());
+        given.extend_from_slice(text.get(run.unwrap_or_default().max(shown)..open).unwrap_or_default());
         self.run = run.and_then(|end| end.checked_sub(open));
+        self.shown = shown.saturating_sub(open);
         self.text.drain(..open);
         given
     }

@@ -138,6 +138,53 @@ fn held_back_is_the_longest_end_that_may_still_become_a_form_and_nothing_else() 
 }
 
 #[test]
+fn what_is_given_out_ahead_never_makes_a_value() {
+    let mut random = Random(5);
+    let (mut ahead, mut masked) = (0, 0);
+    for _ in 0..20_000 {
+        let values = random.values(b"ab*", 6);
+        let (mut masker, mut other) = (masker(&values), masker(&values));
+        let mut text = random.bytes(b"ab*", 12);
+        text.splice(6..6, values[0].iter().copied());
+        let mut given = Vec::new();
+        for byte in &text {
+            given.extend(masker.push(&[*byte]));
+            match random.below(4) {
+                0 => {
+                    let now = masker.ahead();
+                    assert!(now.len() <= MOST_AHEAD && !masker.is_holding());
+                    ahead += now.len();
+                    given.extend(now);
+                }
+                // The stream goes on behind another masker.
+                1 => {
+                    other.follow(&mut masker);
+                    std::mem::swap(&mut masker, &mut other);
+                }
+                _ => {}
+            }
+        }
+        given.extend(masker.finish());
+        masked += usize::from(given != text);
+        for value in &values {
+            assert!(!contains(&given, value), "{values:?} {text:?} {given:?}");
+        }
+    }
+    assert!(ahead > 1_000 && masked == 20_000, "{ahead} {masked}");
+    // All of it comes out once, whatever of it came ahead.
+    let mut masker = self::masker(&[b"correct horse".to_vec()]);
+    assert_eq!(masker.push(b"$ co"), b"$ ");
+    assert_eq!(masker.ahead(), b"co");
+    assert_eq!(masker.ahead(), b"");
+    assert_eq!(masker.push(b"r"), b"");
+    assert_eq!(masker.ahead(), b"");
+    assert_eq!(masker.push(b"k"), b"rk");
+    assert_eq!(masker.push(b"c"), b"");
+    assert_eq!(masker.ahead(), b"c");
+    assert_eq!(masker.push(b"orrect horse!"), b"***!");
+}
+
+#[test]
 fn a_text_without_values_comes_out_as_it_went_in() {
     let mut random = Random(3);
     let mut masker = masker(&[b"hunter2hunter2".to_vec()]);

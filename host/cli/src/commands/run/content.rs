@@ -1,0 +1,106 @@
+//! What a program is given: the values as they were read at one time, and the text that is mounted.
+
+use std::path::Path;
+
+use forge_core::document::{Document, Format, LONGEST};
+use forge_core::home;
+use forge_core::manifest::printable_name;
+use forge_core::resolver::references::{Wanted, all_or_failure};
+use zeroize::Zeroizing;
+
+use super::written::Style;
+use crate::app::App;
+use crate::arguments::Run;
+use crate::commands::variables::{self, Given};
+use crate::failure::{Outcome, not_found, usage};
+use crate::providers::Opener;
+
+/// What is read, as often as it has to be.
+pub(super) struct Wish<'a> {
+    app: &'a App,
+    opener: Opener,
+    what: What,
+}
+
+enum What {
+    /// Variables, for the program's environment or in a file of this style.
+    Variables(crate::arguments::Variables, Option<Style>),
+    /// A file with references.
+    Template { name: String, document: Document, wanted: Vec<Wanted> },
+}
+
+/// What was read.
+pub(super) struct Content {
+    /// The values, each with the name of its variable or its reference.
+    pub(super) values: Given,
+    /// What stands in the file that is mounted.
+    pub(super) mounted: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl<'a> Wish<'a> {
+    /// What was typed.
+    ///
+    /// # Errors
+    /// The file with references can't be read or is none.
+    pub(super) fn new(app: &'a App, typed: &Run) -> Outcome<Self> {
+        let opener = app.opener().for_many();
+        let what = match (&typed.mount, &typed.mount_format) {
+            (None, _) => What::Variables(typed.variables.clone(), None),
+            (Some(path), None) => What::Variables(typed.variables.clone(), Some(Style::of_file(path))),
+            (Some(_), Some(said)) => match Style::named(said) {
+                Some(style) => What::Variables(typed.variables.clone(), Some(style)),
+                None => {
+                    let template = template(Path::new(said))?;
+                    if !typed.variables.only.is_empty() || !typed.variables.from.is_empty() {
+                        return Err(usage(format!("`{}` says itself which secrets it takes", printable_name(said)))
+                            .with_hint("leave `--only` and `--from` out"));
+                    }
+                    template
+                }
+            },
+        };
+        Ok(Self { app, opener, what })
+    }
+
+    /// Reads all of it, past any copy that was kept from the last time.
+    ///
+    /// # Errors
+    /// Something that has to be there can't be read, or does not fit where it is to go.
+    pub(super) async fn read(&self) -> Outcome<Content> {
+        let resolver = self.app.resolver_over(self.opener.clone());
+        match &self.what {
+            What::Variables(typed, style) => {
+                let chosen = variables::chosen(self.app, &resolver, typed).await?;
+                let values = variables::read(&resolver, &chosen).await?;
+                let mounted = style.map(|style| style.written(&values)).transpose()?;
+                Ok(Content { values, mounted })
+            }
+            What::Template { name, document, wanted } => {
+                let values = all_or_failure(wanted, resolver.read_wanted(wanted).await)?;
+                let mounted = Some(document.filled(&values).map_err(|error| error.of_file(name))?);
+                let names = wanted.iter().map(|wanted| wanted.reference.to_string());
+                Ok(Content { values: names.zip(values).collect(), mounted })
+            }
+        }
+    }
+}
+
+/// A file with references, as `forge inject` takes it.
+fn template(path: &Path) -> Outcome<What> {
+    let name = printable_name(&path.display().to_string());
+    let format = path.file_name().and_then(|name| Format::of_file(&name.to_string_lossy())).unwrap_or(Format::Text);
+    let bytes = home::read(path, LONGEST as u64)?.ok_or_else(|| {
+        not_found(format!("there is no file `{name}` to be filled"))
+            .with_hint(format!("`--mount-format` takes {}, or a file with references", Style::NAMES.join(", ")))
+    })?;
+    let document = Document::parse(bytes, format).map_err(|error| error.of_file(&name))?;
+    let mut places = vec![None; document.references().len()];
+    for (number, place) in document.places() {
+        if let Some(first @ None) = places.get_mut(*number) {
+            *first = Some(format!("{name}:{place}"));
+        }
+    }
+    let places = places.into_iter().map(Option::unwrap_or_default);
+    let wanted = places.zip(document.references()).map(|(place, reference)| Wanted::new(place, reference.clone()));
+    Ok(What::Template { wanted: wanted.collect(), name, document })
+}
