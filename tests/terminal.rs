@@ -4,7 +4,7 @@ use std::process::Command;
 
 use rexpect::session::{PtySession, spawn_command};
 
-use crate::world::{World, program};
+use crate::world::{World, program, variable};
 
 /// How long a question may take to appear, in milliseconds: a debug build compiles plugins before it asks.
 const PATIENCE: u64 = 120_000;
@@ -27,6 +27,24 @@ impl Terminal {
         command.args(arguments).current_dir(world.path("work")).env_clear();
         command.env("HOME", world.home()).env("TERM", "xterm").envs(world.variables());
         Self(spawn_command(command, Some(PATIENCE)).unwrap())
+    }
+
+    /// Starts a command line of `sh`, which finds the program as `forge`.
+    pub fn shell(world: &World, line: &str) -> Self {
+        let program = program();
+        let mut path = program.parent().unwrap().as_os_str().to_owned();
+        path.push(":");
+        path.push(variable("PATH").unwrap_or_default());
+        let mut command = Command::new("env");
+        command.args(["--default-signal=INT,QUIT,HUP", "sh", "-c", line]).current_dir(world.path("work")).env_clear();
+        command.env("HOME", world.home()).env("TERM", "xterm").env("PATH", path).envs(world.variables());
+        Self(spawn_command(command, Some(PATIENCE)).unwrap())
+    }
+
+    /// Presses keys, without the one that ends a line.
+    pub fn presses(&mut self, keys: &str) {
+        self.0.send(keys).unwrap();
+        self.0.flush().unwrap();
     }
 
     /// Waits until this is on the screen; answers what came before it.

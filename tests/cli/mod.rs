@@ -45,6 +45,8 @@ mod rehearsal;
 mod renewal;
 mod rotate;
 mod run;
+mod run_change;
+mod run_terminal;
 mod store_crash;
 mod store_disk;
 mod store_text;

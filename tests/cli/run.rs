@@ -26,13 +26,13 @@ fn run(world: &World, script: &str) -> Outcome {
 }
 
 /// Sends a process a signal.
-fn kill(signal: &str, process: u32) {
+pub(super) fn kill(signal: &str, process: u32) {
     assert!(Command::new("kill").args([&format!("-{signal}"), &process.to_string()]).status().unwrap().success());
 }
 
 /// Reads a child's output until it ends with this.
 #[track_caller]
-fn reads(child: &mut Child, until: &str) -> String {
+pub(super) fn reads(child: &mut Child, until: &str) -> String {
     let (mut read, mut byte) = (Vec::new(), [0]);
     while !read.ends_with(until.as_bytes()) {
         let length = child.stdout.as_mut().unwrap().read(&mut byte).unwrap();
