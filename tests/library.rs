@@ -2,12 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use forge_broker::{Egress, Error, Options, Source, Sources};
 use forge_core::audit::{Audit, Settings, Who};
-use forge_core::cache::Cache;
+use forge_core::cache::{Cache, Terms};
 use forge_core::grant::Grant;
 use forge_core::policy::{Caller, Policy};
 use forge_core::provider::Failure;
@@ -66,10 +65,11 @@ pub fn resolver(world: &World, provider: &str, plugin: &str) -> Resolver {
         provider: Arc::new(sandbox.open(&found, &grant, doors).unwrap()),
         plugin_digest: found.component.digest.clone(),
         grant_digest: grant.digest(),
+        terms: Terms::default(),
     };
     let caller = Caller { user: "tests".to_owned() };
     let audit = Audit::new(&home, Settings::default(), Who::default());
-    Resolver::new(Box::new(One(opened)), caller, Policy, Cache::new(Duration::ZERO, 1), audit)
+    Resolver::new(Box::new(One(opened)), caller, Policy, Cache::none(), audit)
 }
 
 /// What one read of several answered: the bytes of the value, where there is one.

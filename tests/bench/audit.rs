@@ -26,6 +26,7 @@ fn pairs(sync: bool, count: u64) -> (Audit, World, Duration) {
             outcome: "ok",
             value_hmac: audit.value(b"a value of usual length"),
             milliseconds: 1,
+            ..Ended::default()
         };
         audit.end(&[(&id, &asked, ended)], &[], true).unwrap();
         begun.elapsed()

@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use forge_core::audit::{Audit, Who};
-use forge_core::cache::Cache;
+use forge_core::cache::{self, Cache};
 use forge_core::config::{self, Config, Layer, Owner, Place};
 use forge_core::home::{self, Home};
 use forge_core::policy::{Caller, Policy};
@@ -25,10 +24,6 @@ use crate::{commands, environment};
 
 /// The plugins that this program carries: those that stood in `target/plugins` when it was built.
 static BUILTINS: &[Builtin] = include!(concat!(env!("OUT_DIR"), "/builtins.rs"));
-
-/// How long a copy of a secret is fresh within one process (seeds: 300 s, 100 entries).
-const TIME_TO_LIVE: Duration = Duration::from_secs(300);
-const CACHED: usize = 100;
 
 /// The most threads that calls run on: eight of them are under way at once, and most of their time they wait.
 const MOST_THREADS: usize = 4;
@@ -186,7 +181,7 @@ impl App {
     /// The same over providers that are opened elsewhere, too.
     pub(crate) fn resolver_over(&self, opener: Opener) -> Resolver {
         let caller = Caller { user: environment::user() };
-        let cache = Cache::new(TIME_TO_LIVE, CACHED);
+        let cache = Cache::new(cache::ENTRIES);
         Resolver::new(Box::new(opener), caller, Policy, cache, self.audit.clone())
     }
 }

@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use forge_broker::{Egress, Options};
 use forge_core::audit::Audit;
-use forge_core::cache::Cache;
+use forge_core::cache::{Cache, Terms};
 use forge_core::config::{Config, LOCAL, Owner, ProviderConfig};
 use forge_core::grant::{Asks, DirectoryGrant, Grant, PluginPin, SCHEMA_VERSION};
 use forge_core::home::{self, Home};
@@ -233,6 +232,7 @@ impl Opener {
             provider: Arc::new(self.assemble(found, grant)?),
             plugin_digest: found.component.digest.clone(),
             grant_digest: grant.digest(),
+            terms: Terms::default(),
         };
         self.opened.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), opened.clone());
         Ok(opened)
@@ -381,7 +381,7 @@ impl Opener {
             return Err(format!("the credentials of `{}` wait for each other", self.chain.join("`, `")));
         }
         let caller = Caller { user: environment::user() };
-        let cache = Cache::new(Duration::ZERO, 1);
+        let cache = Cache::none();
         let resolver = Resolver::new(Box::new(self.clone()), caller, Policy, cache, self.audit.clone());
         let target = Target { provider: Some(name), path: &reference.path, version: reference.version.as_deref() };
         let secret = resolver.read(target).await.map_err(|failure| failure.what)?;

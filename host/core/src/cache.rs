@@ -1,103 +1,202 @@
-//! Fresh copies of secrets, in memory only.
+//! Copies of secrets: whose they are, for how long they count, and where they lie.
+//!
+//! A copy is asked for after the policy, never before: a cached value is still a secret. What a backend denied or no longer
+//! has is dropped, so that no copy outlives an answer of its backend.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::policy::Caller;
+use crate::provider::Failure;
 use crate::secret::Secret;
 
-/// Whose copy of what: another caller, grant or version never gets this one.
+mod flight;
+mod memory;
+mod rules;
+
+pub(crate) use flight::{Boarding, Flight, Waiting};
+pub use rules::{Rules, Terms};
+
+use flight::Flights;
+use memory::Memory;
+
+/// How many copies a process holds in memory unless the configuration says otherwise (the default of the specification).
+pub const ENTRIES: u64 = 100;
+
+/// Whose copy of what: whoever differs in any of these never gets it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CacheKey {
     /// Who read it.
     pub caller: Caller,
-    /// [`crate::grant::Grant::digest`], which holds plugin, settings and credential.
+    /// The provider's name.
+    pub provider: String,
+    /// [`crate::grant::Grant::digest`], which holds the settings, and the credential's source and identity.
     pub grant: String,
+    /// SHA-256 of the plugin: another one may read other things under the same names.
+    pub plugin: String,
+    /// [`Terms::credential`].
+    pub credential: String,
     /// The path within the provider.
     pub path: String,
     /// The version asked for.
     pub version: Option<String>,
 }
 
-/// A bounded map of copies that grow old.
+/// A copy and its age.
+#[derive(Clone, Debug)]
+pub(crate) struct Copy {
+    /// The secret; `None` is that there was no such secret or version.
+    pub(crate) answer: Option<Secret>,
+    /// How long ago the backend said so.
+    pub(crate) age: Duration,
+}
+
+/// What the copies of this process were good for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Reads that a copy answered, or the call of another read.
+    pub hits: u64,
+    /// Reads that a backend had to be asked for.
+    pub misses: u64,
+    /// Copies in memory.
+    pub entries: u64,
+    /// The age of the oldest of them.
+    pub oldest: Option<Duration>,
+}
+
+/// The copies that one process has, in memory and by choice on disk.
 #[derive(Debug)]
 pub struct Cache {
-    time_to_live: Duration,
-    most: usize,
-    copies: Mutex<HashMap<CacheKey, (Instant, Secret)>>,
+    memory: Option<Memory>,
+    flights: Flights,
+    /// How many times something was forgotten: a read that began before must not bring it back.
+    forgotten: AtomicU64,
+    hits: AtomicU64,
+    misses: AtomicU64,
 }
 
 impl Cache {
-    /// A cache of at most `most` secrets, each for `time_to_live`.
-    pub fn new(time_to_live: Duration, most: usize) -> Self {
-        Self { time_to_live, most, copies: Mutex::default() }
+    /// Keeps nothing, and answers nothing.
+    pub fn none() -> Self {
+        Self::over(None)
     }
 
-    /// A copy that is still fresh at `now`.
-    pub fn get(&self, key: &CacheKey, now: Instant) -> Option<Secret> {
-        let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
-        let (stored, secret) = copies.get(key)?;
-        if now.duration_since(*stored) < self.time_to_live {
-            return Some(secret.clone());
+    /// Keeps at most `entries` copies in memory, each as long as its provider's [`Rules`] say. Values over 1 MiB are not kept.
+    pub fn new(entries: u64) -> Self {
+        Self::over((entries > 0).then(|| Memory::new(entries)))
+    }
+
+    fn over(memory: Option<Memory>) -> Self {
+        Self {
+            memory,
+            flights: Flights::default(),
+            forgotten: AtomicU64::default(),
+            hits: AtomicU64::default(),
+            misses: AtomicU64::default(),
         }
-        copies.remove(key);
-        None
     }
 
-    /// Keeps a copy; the oldest makes room where there is none.
-    pub fn put(&self, key: CacheKey, secret: Secret, now: Instant) {
-        let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
-        if copies.len() >= self.most && !copies.contains_key(&key) {
-            let oldest = copies.iter().min_by_key(|(_, (stored, _))| *stored).map(|(key, _)| key.clone());
-            if let Some(oldest) = oldest {
-                copies.remove(&oldest);
-            }
+    /// Whether anything is kept under these rules.
+    pub(crate) fn keeps(&self, rules: &Rules) -> bool {
+        self.memory.is_some() && rules.keeps()
+    }
+
+    /// A copy that is as good as a read.
+    pub(crate) async fn fresh(&self, key: &CacheKey, rules: &Rules) -> Option<Copy> {
+        let copy = self.find(key, rules).await?;
+        rules.is_fresh(copy.age, copy.answer.is_none()).then_some(copy)
+    }
+
+    /// A copy that answers while its backend is unavailable; that there was nothing is no such answer.
+    pub(crate) async fn stale(&self, key: &CacheKey, rules: &Rules) -> Option<(Secret, Duration)> {
+        let copy = self.find(key, rules).await?;
+        let is_within = copy.age < rules.kept(false);
+        copy.answer.filter(|_| is_within).map(|secret| (secret, copy.age))
+    }
+
+    async fn find(&self, key: &CacheKey, rules: &Rules) -> Option<Copy> {
+        let memory = self.memory.as_ref().filter(|_| rules.keeps())?;
+        memory.get(key).await
+    }
+
+    /// Makes the call for a secret, or waits for whoever makes it already.
+    pub(crate) fn board(&self, key: &CacheKey) -> Boarding {
+        self.flights.board(key)
+    }
+
+    /// What [`Cache::keep`] has to know of the time at which a read began.
+    pub(crate) fn begun(&self) -> u64 {
+        self.forgotten.load(Ordering::SeqCst)
+    }
+
+    /// Keeps what a backend answered to a read that began at `begun`.
+    pub(crate) async fn keep(&self, key: &CacheKey, rules: &Rules, answer: &Option<Secret>, begun: u64) {
+        let Some(memory) = self.memory.as_ref().filter(|_| rules.keeps()) else { return };
+        memory.put(key.clone(), rules, answer.clone(), Duration::ZERO).await;
+        // Looked at after it is there: a write that came in between has forgotten it, or is seen here.
+        if self.begun() != begun {
+            memory.remove(key).await;
         }
-        copies.insert(key, (now, secret));
     }
 
-    /// Forgets every version of a path, because it was written or deleted.
-    pub fn forget(&self, grant: &str, path: &str) {
-        let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
-        copies.retain(|key, _| key.grant != grant || key.path != path);
+    /// Drops a copy whose backend denies it, or has it no longer.
+    pub(crate) async fn drop(&self, key: &CacheKey) {
+        if let Some(memory) = &self.memory {
+            memory.remove(key).await;
+        }
     }
+
+    /// Forgets every version of a path for every caller, because it was written or deleted.
+    pub(crate) async fn forget(&self, grant: &str, path: &str) {
+        let is_gone = |key: &CacheKey| key.grant == grant && key.path == path;
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
+        self.flights.forget(is_gone);
+        if let Some(memory) = &self.memory {
+            memory.forget(is_gone).await;
+        }
+    }
+
+    /// Forgets everything that is in memory.
+    pub async fn clear(&self) {
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
+        self.flights.forget(|_| true);
+        if let Some(memory) = &self.memory {
+            memory.forget(|_| true).await;
+        }
+    }
+
+    /// Counts how a read was answered.
+    pub(crate) fn count(&self, is_hit: bool) {
+        let counter = if is_hit { &self.hits } else { &self.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What the copies of this process were good for.
+    pub async fn counts(&self) -> Counts {
+        let (entries, oldest) = match &self.memory {
+            Some(memory) => memory.entries().await,
+            None => (0, None),
+        };
+        let (hits, misses) = (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed));
+        Counts { hits, misses, entries, oldest }
+    }
+}
+
+/// Whether a failure is the backend's word that this caller may not have the secret, or that there is none: a copy of it is
+/// worth nothing from then on.
+pub(crate) fn is_answer(failure: &Failure) -> bool {
+    use crate::Kind;
+    matches!(
+        failure.kind,
+        Kind::NotFound
+            | Kind::AccessDenied
+            | Kind::Unauthenticated
+            | Kind::WrongState
+            | Kind::NotGranted
+            | Kind::CredentialReflected
+            | Kind::Integrity
+    )
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn key(user: &str, path: &str) -> CacheKey {
-        CacheKey {
-            caller: Caller { user: user.to_owned() },
-            grant: "g".to_owned(),
-            path: path.to_owned(),
-            version: None,
-        }
-    }
-
-    #[test]
-    fn a_copy_grows_old_and_belongs_to_its_caller() {
-        let cache = Cache::new(Duration::from_secs(10), 2);
-        let now = Instant::now();
-        cache.put(key("a", "x"), Secret::default(), now);
-        assert!(cache.get(&key("a", "x"), now + Duration::from_secs(9)).is_some());
-        assert!(cache.get(&key("b", "x"), now).is_none());
-        assert!(cache.get(&key("a", "x"), now + Duration::from_secs(10)).is_none());
-        assert!(cache.get(&key("a", "x"), now).is_none(), "an old copy is gone, not hidden");
-    }
-
-    #[test]
-    fn the_oldest_makes_room_and_a_write_forgets() {
-        let cache = Cache::new(Duration::from_secs(10), 2);
-        let now = Instant::now();
-        for (age, path) in ["x", "y", "z"].into_iter().enumerate() {
-            cache.put(key("a", path), Secret::default(), now + Duration::from_secs(age as u64));
-        }
-        assert!(cache.get(&key("a", "x"), now).is_none());
-        assert!(cache.get(&key("a", "z"), now + Duration::from_secs(2)).is_some());
-        cache.forget("g", "z");
-        assert!(cache.get(&key("a", "z"), now + Duration::from_secs(2)).is_none());
-    }
-}
+mod tests;

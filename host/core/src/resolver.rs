@@ -2,19 +2,27 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
 use crate::Kind;
 use crate::audit::{self, Asked, Audit, Ended, Id};
-use crate::cache::{Cache, CacheKey};
+use crate::cache::{Cache, Terms};
 use crate::policy::{Action, Caller, Policy};
 use crate::provider::{CallLog, Failure, SecretProvider};
 use crate::secret::{Attributes, Entry, Page, PutOptions, Secret, SecretVersion, VersionPage, VersionState};
 
+mod copies;
+mod fallback;
+mod manner;
 mod many;
 pub mod references;
+
+pub use copies::ago;
+pub use manner::{Manner, Mode};
+
+use copies::{Due, Way, is_away};
 
 /// A provider that is ready to be asked.
 #[derive(Clone, Debug)]
@@ -27,6 +35,8 @@ pub struct Opened {
     pub plugin_digest: String,
     /// [`crate::grant::Grant::digest`].
     pub grant_digest: String,
+    /// On which terms copies of its secrets are kept.
+    pub terms: Terms,
 }
 
 /// Finds providers by name: a second implementer stands in the tests, where no plugin runs.
@@ -43,6 +53,9 @@ pub struct Resolver {
     policy: Policy,
     cache: Cache,
     audit: Audit,
+    manner: Manner,
+    /// What is to be read anew in the background.
+    due: Mutex<Vec<Due>>,
     /// The grants whose backends refuse to be read many at a time: asked once, and not again for each batch.
     refusing: Mutex<HashSet<String>>,
 }
@@ -75,6 +88,8 @@ struct Operation<'a> {
     /// Whether its beginning is on record.
     is_announced: bool,
     cached: bool,
+    /// How old the copy is that answers past its time.
+    stale: Option<Duration>,
     /// The keyed HMAC of the value that is handed out or was written.
     value: Option<String>,
 }
@@ -82,7 +97,19 @@ struct Operation<'a> {
 impl Resolver {
     /// A resolver for one caller.
     pub fn new(providers: Box<dyn Providers>, caller: Caller, policy: Policy, cache: Cache, audit: Audit) -> Self {
-        Self { providers, caller, policy, cache, audit, refusing: Mutex::default() }
+        let (manner, due, refusing) = (Manner::default(), Mutex::default(), Mutex::default());
+        Self { providers, caller, policy, cache, audit, manner, due, refusing }
+    }
+
+    /// The same, which goes about its reads in this manner.
+    #[must_use]
+    pub fn in_manner(self, manner: Manner) -> Self {
+        Self { manner, ..self }
+    }
+
+    /// The copies that it has.
+    pub fn cache(&self) -> &Cache {
+        &self.cache
     }
 
     /// The provider that a name means.
@@ -109,33 +136,61 @@ impl Resolver {
 
     /// Reads a secret; `None` when there is no such secret or version.
     ///
+    /// In this order: a fresh copy, the backend, a stale copy while the backend is unavailable and the rules allow it, and
+    /// the stand-ins of [`Manner::fallback`].
+    ///
     /// # Errors
     /// Whatever stopped it, and [`Kind::Internal`] when audit can't be written.
     pub async fn read(&self, target: Target<'_>) -> Result<Option<Secret>, Failure> {
+        match self.read_one(target, None).await {
+            Err(failure) if is_away(&failure) && self.is_stood_in_for(target) => {
+                self.read_elsewhere(target, failure).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// Reads a secret from its own provider alone, in the place of another secret where one is named.
+    async fn read_one(&self, target: Target<'_>, in_place_of: Option<&str>) -> Result<Option<Secret>, Failure> {
         let opened = self.opened(target, Action::Get).await?;
-        let mut operation = self.decided(&opened, target, Action::Get)?;
-        let key = self.key(&opened, target);
-        if let Some(secret) = self.cache.get(&key, Instant::now()) {
-            operation.cached = true;
-            let answer = Ok(Some(secret));
+        let mut operation = self.decided(&opened, target, Action::Get, in_place_of)?;
+        let copies = self.copies(&opened, target);
+        loop {
+            let answer = match self.way(&mut operation, &copies).await {
+                Way::Answered(answer) => answer,
+                Way::Wait(waiting) => match self.waited(&mut operation, &copies, waiting).await {
+                    Some(answer) => answer,
+                    None => continue,
+                },
+                Way::Ask(flight) => {
+                    self.announce([&mut operation])?;
+                    let answer = self.asked(&operation).await;
+                    self.landed(&mut operation, &copies, flight, answer).await
+                }
+            };
             self.mark(&mut operation, &answer);
             return self.end(operation, answer);
         }
-        self.announce([&mut operation])?;
-        let answer = opened.provider.get(&operation.log, target.path, target.version).await;
-        self.mark(&mut operation, &answer);
-        let answer = self.end(operation, answer);
-        self.keep(&opened, target, &answer);
-        answer
     }
 
-    /// Whose copy of a secret the cache holds.
-    fn key(&self, opened: &Opened, target: Target<'_>) -> CacheKey {
-        CacheKey {
-            caller: self.caller.clone(),
-            grant: opened.grant_digest.clone(),
-            path: target.path.to_owned(),
-            version: target.version.map(str::to_owned),
+    /// Reads a secret past its copy, which is replaced.
+    async fn read_anew(&self, target: Target<'_>) -> Result<Option<Secret>, Failure> {
+        let opened = self.opened(target, Action::Get).await?;
+        let mut operation = self.decided(&opened, target, Action::Get, None)?;
+        let copies = self.copies(&opened, target);
+        self.announce([&mut operation])?;
+        let answer = self.asked(&operation).await;
+        let answer = self.settled(&mut operation, &copies, answer).await;
+        self.mark(&mut operation, &answer);
+        self.end(operation, answer)
+    }
+
+    /// What the provider says to a read.
+    async fn asked(&self, operation: &Operation<'_>) -> Result<Option<Secret>, Failure> {
+        let Operation { opened, target, log, .. } = operation;
+        match self.refused_offline(opened) {
+            Some(failure) => Err(failure),
+            None => opened.provider.get(log, target.path, target.version).await,
         }
     }
 
@@ -154,7 +209,7 @@ impl Resolver {
         let answer = opened.provider.put(&operation.log, target.path, value, options).await;
         operation.value = answer.as_ref().ok().and_then(|_| self.audit.value(value));
         // Forgotten even after a failure: the write may have arrived.
-        self.cache.forget(&opened.grant_digest, target.path);
+        self.cache.forget(&opened.grant_digest, target.path).await;
         self.end(operation, answer)
     }
 
@@ -166,7 +221,7 @@ impl Resolver {
         let opened = self.opened(target, Action::Delete).await?;
         let operation = self.begin(&opened, target, Action::Delete)?;
         let answer = opened.provider.delete(&operation.log, target.path).await;
-        self.cache.forget(&opened.grant_digest, target.path);
+        self.cache.forget(&opened.grant_digest, target.path).await;
         self.end(operation, answer)
     }
 
@@ -178,7 +233,7 @@ impl Resolver {
         let opened = self.opened(target, Action::Recover).await?;
         let operation = self.begin(&opened, target, Action::Recover)?;
         let answer = opened.provider.recover(&operation.log, target.path).await;
-        self.cache.forget(&opened.grant_digest, target.path);
+        self.cache.forget(&opened.grant_digest, target.path).await;
         self.end(operation, answer)
     }
 
@@ -190,7 +245,7 @@ impl Resolver {
         let opened = self.opened(target, Action::Purge).await?;
         let operation = self.begin(&opened, target, Action::Purge)?;
         let answer = opened.provider.purge(&operation.log, target.path).await;
-        self.cache.forget(&opened.grant_digest, target.path);
+        self.cache.forget(&opened.grant_digest, target.path).await;
         self.end(operation, answer)
     }
 
@@ -213,7 +268,7 @@ impl Resolver {
         let opened = self.opened(target, Action::Rollback).await?;
         let operation = self.begin(&opened, target, Action::Rollback)?;
         let answer = opened.provider.restore(&operation.log, target.path, target.version.unwrap_or_default()).await;
-        self.cache.forget(&opened.grant_digest, target.path);
+        self.cache.forget(&opened.grant_digest, target.path).await;
         self.end(operation, answer)
     }
 
@@ -225,7 +280,7 @@ impl Resolver {
         let opened = self.opened(target, Action::Rotate).await?;
         let operation = self.begin(&opened, target, Action::Rotate)?;
         let answer = opened.provider.rotate(&operation.log, target.path).await;
-        self.cache.forget(&opened.grant_digest, target.path);
+        self.cache.forget(&opened.grant_digest, target.path).await;
         self.end(operation, answer)
     }
 
@@ -238,7 +293,7 @@ impl Resolver {
         let operation = self.begin(&opened, target, Action::SetState)?;
         let version = target.version.unwrap_or_default();
         let answer = opened.provider.set_state(&operation.log, target.path, version, state).await;
-        self.cache.forget(&opened.grant_digest, target.path);
+        self.cache.forget(&opened.grant_digest, target.path).await;
         self.end(operation, answer)
     }
 
@@ -287,8 +342,7 @@ impl Resolver {
         let provider = target.provider.unwrap_or_default();
         let mut asked = Asked::new(&self.caller.user, action.token(), provider, target.path, target.version);
         asked.rule = "not-opened".into();
-        let ended =
-            Ended { cached: false, outcome: failure.kind.token(), value_hmac: None, milliseconds: milliseconds(begun) };
+        let ended = Ended { outcome: failure.kind.token(), milliseconds: milliseconds(begun), ..Ended::default() };
         // Nothing is handed out, so the failure itself says more than that it could not be recorded.
         let written = self.audit.id().and_then(|id| self.audit.end(&[(&id, &asked, ended)], &[], false));
         written.unwrap_or_default();
@@ -296,12 +350,19 @@ impl Resolver {
     }
 
     /// An operation that the policy allows; one that it does not is on record as refused.
-    fn decided<'a>(&'a self, opened: &'a Opened, target: Target<'a>, action: Action) -> Result<Operation<'a>, Failure> {
+    fn decided<'a>(
+        &'a self,
+        opened: &'a Opened,
+        target: Target<'a>,
+        action: Action,
+        in_place_of: Option<&'a str>,
+    ) -> Result<Operation<'a>, Failure> {
         let decision = self.policy.decide(&self.caller, action, &opened.name, target.path);
         let mut asked = Asked::new(&self.caller.user, action.token(), &opened.name, target.path, target.version);
         asked.plugin = &opened.plugin_digest;
         asked.rule = decision.rule.into();
         asked.allowed = decision.is_allowed;
+        asked.fallback_for = in_place_of.map(Into::into);
         let operation = Operation {
             opened,
             target,
@@ -311,6 +372,7 @@ impl Resolver {
             log: CallLog::default(),
             is_announced: false,
             cached: false,
+            stale: None,
             value: None,
         };
         if decision.is_allowed {
@@ -322,7 +384,10 @@ impl Resolver {
 
     /// An operation that the policy allows and whose beginning is on record.
     fn begin<'a>(&'a self, opened: &'a Opened, target: Target<'a>, action: Action) -> Result<Operation<'a>, Failure> {
-        let mut operation = self.decided(opened, target, action)?;
+        let mut operation = self.decided(opened, target, action, None)?;
+        if let Some(failure) = self.refused_offline(opened) {
+            return self.end(operation, Err(failure));
+        }
         self.announce([&mut operation])?;
         Ok(operation)
     }
@@ -360,6 +425,7 @@ impl Operation<'_> {
     fn ended(&self, failure: Option<&Failure>) -> Ended {
         Ended {
             cached: self.cached,
+            stale_seconds: self.stale.map(|age| age.as_secs()),
             outcome: failure.map_or("ok", |failure| failure.kind.token()),
             value_hmac: self.value.clone(),
             milliseconds: milliseconds(self.begun),

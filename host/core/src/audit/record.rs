@@ -47,6 +47,9 @@ pub struct Asked<'a> {
     pub rule: Cow<'a, str>,
     /// Whether the policy allowed it.
     pub allowed: bool,
+    /// The secret in whose place this one is read, because its backend is unavailable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fallback_for: Option<Cow<'a, str>>,
 }
 
 impl<'a> Asked<'a> {
@@ -64,15 +67,19 @@ impl<'a> Asked<'a> {
             plugin: "",
             rule: Cow::Borrowed(""),
             allowed: false,
+            fallback_for: None,
         }
     }
 }
 
 /// How an operation ended.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Ended {
     /// Whether the answer came from the cache.
     pub cached: bool,
+    /// How old the copy was that answered although it was past its time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stale_seconds: Option<u64>,
     /// `ok`, or the token of the failure's kind.
     pub outcome: &'static str,
     /// The keyed HMAC of the value that was handed out or written, as `forge audit hash` prints it.

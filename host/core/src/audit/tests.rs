@@ -24,7 +24,13 @@ fn operate(audit: &Audit, count: u64) {
         let asked = Asked::new("tester", "get", "local", &path, None);
         let id = audit.id().unwrap();
         audit.begin([(&id, &asked)]).unwrap();
-        let ended = Ended { cached: false, outcome: "ok", value_hmac: audit.value(b"hunter2"), milliseconds: 1 };
+        let ended = Ended {
+            cached: false,
+            outcome: "ok",
+            value_hmac: audit.value(b"hunter2"),
+            milliseconds: 1,
+            ..Ended::default()
+        };
         audit.end(&[(&id, &asked, ended)], &[], true).unwrap();
     }
 }

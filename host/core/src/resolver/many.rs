@@ -2,24 +2,28 @@
 
 use std::collections::HashSet;
 use std::sync::PoisonError;
-use std::time::Instant;
 
+use super::copies::{Answer, Copies, Way, is_away};
+use super::fallback::{Turn, found, named};
 use super::{Opened, Operation, Resolver, Target, handed_out};
 use crate::Kind;
-use crate::audit::{Asked, Ended, Id};
+use crate::audit::{self, Ended, Id};
+use crate::cache::{Flight, Waiting};
 use crate::parallel::{AT_ONCE, in_order};
 use crate::policy::Action;
 use crate::provider::{CallLog, Failure};
-use crate::secret::Secret;
-
-/// What a read of one secret answers.
-type Answer = Result<Option<Secret>, Failure>;
 
 /// A read that is on its way, and the place of its answer.
 struct Read<'a> {
     place: usize,
     operation: Operation<'a>,
+    copies: Copies,
+    /// Where others wait for its answer.
+    flight: Option<Flight>,
 }
+
+/// A target, and the secret in whose place it is read.
+pub(super) type Asked<'a> = (Target<'a>, Option<&'a str>);
 
 /// What became of the reads of one batch.
 struct Batched<'a> {
@@ -33,7 +37,42 @@ impl Resolver {
     ///
     /// The current versions are read in batches where a provider has them; a secret that is refused in a batch is asked
     /// for by itself, so one that may not be read keeps no other from its reader. At most [`AT_ONCE`] calls run at once.
+    /// Copies and stand-ins answer as they do for [`Resolver::read`].
     pub async fn read_many(&self, targets: &[Target<'_>]) -> Vec<Answer> {
+        let asked: Vec<Asked<'_>> = targets.iter().map(|target| (*target, None)).collect();
+        let mut answers = self.read_all(&asked).await;
+        let is_open = |(target, answer): (&Target<'_>, &Answer)| {
+            answer.as_ref().is_err_and(is_away) && self.is_stood_in_for(*target)
+        };
+        let mut open: Vec<usize> =
+            targets.iter().zip(&answers).enumerate().filter(|(_, one)| is_open(*one)).map(|(place, _)| place).collect();
+        for provider in &self.manner.fallback {
+            let of = |place: &usize| Some((*place, *targets.get(*place)?));
+            let wanted: Vec<(usize, Target<'_>, String)> =
+                open.iter().filter_map(of).map(|(place, target)| (place, target, named(target))).collect();
+            let provider = Some(provider.as_str());
+            let stand_ins: Vec<Asked<'_>> =
+                wanted.iter().map(|(_, target, name)| (Target { provider, ..*target }, Some(name.as_str()))).collect();
+            open.clear();
+            for ((place, _, name), (answer, (target, _))) in
+                wanted.iter().zip(self.read_all(&stand_ins).await.into_iter().zip(&stand_ins))
+            {
+                let Some(slot) = answers.get_mut(*place) else { continue };
+                let Err(first) = slot else { continue };
+                *slot = match self.turned(first, name, &named(*target), answer.and_then(found)) {
+                    Turn::Answered(secret) => Ok(Some(secret)),
+                    Turn::Failed(failure, goes_on) => {
+                        open.extend(goes_on.then_some(*place));
+                        Err(failure)
+                    }
+                };
+            }
+        }
+        answers
+    }
+
+    /// Reads each target from its own provider alone.
+    pub(super) async fn read_all(&self, targets: &[Asked<'_>]) -> Vec<Answer> {
         let mut answers: Vec<Option<Answer>> = targets.iter().map(|_| None).collect();
         let mut put = |place: usize, answer: Answer| {
             if let Some(slot) = answers.get_mut(place) {
@@ -41,11 +80,11 @@ impl Resolver {
             }
         };
         let mut opened = Vec::with_capacity(targets.len());
-        for target in targets {
+        for (target, _) in targets {
             opened.push(self.opened(*target, Action::Get).await);
         }
-        let (mut reads, mut copies) = (Vec::with_capacity(targets.len()), Vec::new());
-        for (place, (target, opened)) in targets.iter().zip(&opened).enumerate() {
+        let (mut reads, mut answered, mut waiting) = (Vec::with_capacity(targets.len()), Vec::new(), Vec::new());
+        for (place, ((target, in_place_of), opened)) in targets.iter().zip(&opened).enumerate() {
             let opened = match opened {
                 Ok(opened) => opened,
                 Err(failure) => {
@@ -53,20 +92,27 @@ impl Resolver {
                     continue;
                 }
             };
-            match self.decided(opened, *target, Action::Get) {
-                Ok(operation) => match self.cache.get(&self.key(opened, *target), Instant::now()) {
-                    Some(secret) => copies.push((Read { place, operation }, Ok(Some(secret)))),
-                    None => reads.push(Read { place, operation }),
-                },
-                Err(failure) => put(place, Err(failure)),
+            let mut operation = match self.decided(opened, *target, Action::Get, *in_place_of) {
+                Ok(operation) => operation,
+                Err(failure) => {
+                    put(place, Err(failure));
+                    continue;
+                }
+            };
+            let copies = self.copies(opened, *target);
+            let way = self.way(&mut operation, &copies).await;
+            let read = Read { place, operation, copies, flight: None };
+            match way {
+                Way::Answered(answer) => answered.push((read, answer)),
+                Way::Ask(flight) => reads.push(Read { flight, ..read }),
+                Way::Wait(other) => waiting.push((read, other)),
             }
         }
-        for (read, answer) in &mut copies {
-            read.operation.cached = true;
+        for (read, answer) in &mut answered {
             self.mark(&mut read.operation, answer);
         }
-        let written = self.audit.end(&records(&copies), &[], false);
-        copies.into_iter().for_each(|(read, answer)| put(read.place, handed_out(&written, answer)));
+        let written = self.audit.end(&records(&answered), &[], false);
+        answered.into_iter().for_each(|(read, answer)| put(read.place, handed_out(&written, answer)));
         let (mut batches, mut alone) = self.batches(reads);
         for batch in &mut batches {
             // What one call does has one name.
@@ -88,6 +134,9 @@ impl Resolver {
         })
         .await;
         in_order(AT_ONCE, alone.into_iter().map(|read| self.read_alone(read)), |one| answered.push(one)).await;
+        // After all calls of this one: two that wait for each other's would wait for ever.
+        in_order(AT_ONCE, waiting.into_iter().map(|(read, other)| self.wait(read, other)), |one| answered.push(one))
+            .await;
         answered.into_iter().for_each(|(place, answer)| put(place, answer));
         let unanswered = || Err(Failure::new(Kind::Internal, "a read was lost on its way"));
         answers.into_iter().map(|answer| answer.unwrap_or_else(unanswered)).collect()
@@ -134,7 +183,11 @@ impl Resolver {
         }
         let log = CallLog::default();
         let paths: Vec<&str> = batch.iter().map(|read| read.operation.target.path).collect();
-        let (answers, is_answered): (Vec<Answer>, _) = match opened.provider.get_many(&log, &paths).await {
+        let asked = match self.refused_offline(opened) {
+            Some(failure) => Err(failure),
+            None => opened.provider.get_many(&log, &paths).await,
+        };
+        let (answers, is_answered): (Vec<Answer>, _) = match asked {
             Ok(answers) => (answers, true),
             Err(failure) => (batch.iter().map(|_| Err(failure.clone())).collect(), false),
         };
@@ -142,7 +195,7 @@ impl Resolver {
             let mut refusing = self.refusing.lock().unwrap_or_else(PoisonError::into_inner);
             refusing.insert(opened.grant_digest.clone());
         }
-        let (mut ended, mut alone) = (Vec::new(), Vec::new());
+        let (mut ended, mut alone) = (Vec::with_capacity(batch.len()), Vec::new());
         for (read, answer) in batch.into_iter().zip(answers) {
             match answer {
                 Err(failure) if may_fare_better(failure.kind, is_answered) => alone.push(read),
@@ -156,32 +209,42 @@ impl Resolver {
             }
             return Batched { answered: Vec::new(), alone };
         }
-        ended.iter_mut().for_each(|(read, answer)| self.mark(&mut read.operation, answer));
-        let written = self.audit.end(&records(&ended), &log.take(), true);
-        let answered = ended.into_iter().map(|(read, answer)| {
-            let answer = handed_out(&written, answer);
-            self.keep(opened, read.operation.target, &answer);
-            (read.place, answer)
-        });
+        let mut settled = Vec::with_capacity(ended.len());
+        for (mut read, answer) in ended {
+            let flight = read.flight.take();
+            let answer = self.landed(&mut read.operation, &read.copies, flight, answer).await;
+            self.mark(&mut read.operation, &answer);
+            settled.push((read, answer));
+        }
+        let written = self.audit.end(&records(&settled), &log.take(), true);
+        let answered = settled.into_iter().map(|(read, answer)| (read.place, handed_out(&written, answer)));
         Batched { answered: answered.collect(), alone }
     }
 
     /// Reads one secret by itself.
     async fn read_alone(&self, read: Read<'_>) -> (usize, Answer) {
-        let Read { place, mut operation } = read;
-        let (opened, target) = (operation.opened, operation.target);
-        let answer = opened.provider.get(&operation.log, target.path, target.version).await;
+        let Read { place, mut operation, copies, flight } = read;
+        let answer = self.asked(&operation).await;
+        let answer = self.landed(&mut operation, &copies, flight, answer).await;
         self.mark(&mut operation, &answer);
-        let answer = self.end(operation, answer);
-        self.keep(opened, target, &answer);
-        (place, answer)
+        (place, self.end(operation, answer))
     }
 
-    /// Keeps a copy of what was read.
-    pub(super) fn keep(&self, opened: &Opened, target: Target<'_>, answer: &Answer) {
-        if let Ok(Some(secret)) = answer {
-            self.cache.put(self.key(opened, target), secret.clone(), Instant::now());
-        }
+    /// Waits for the call of another read; where that one gave up, makes its own.
+    async fn wait(&self, read: Read<'_>, waiting: Waiting) -> (usize, Answer) {
+        let Read { place, mut operation, copies, .. } = read;
+        let answer = match self.waited(&mut operation, &copies, waiting).await {
+            Some(answer) => answer,
+            None => match self.announce([&mut operation]) {
+                Ok(()) => {
+                    let answer = self.asked(&operation).await;
+                    self.settled(&mut operation, &copies, answer).await
+                }
+                Err(error) => Err(error.into()),
+            },
+        };
+        self.mark(&mut operation, &answer);
+        (place, self.end(operation, answer))
     }
 }
 
@@ -192,7 +255,7 @@ fn is_denial(failure: &Failure) -> bool {
 }
 
 /// What audit has to know of reads that have come to their end.
-fn records<'r, 'a>(reads: &'r [(Read<'a>, Answer)]) -> Vec<(&'r Id, &'r Asked<'a>, Ended)> {
+fn records<'r, 'a>(reads: &'r [(Read<'a>, Answer)]) -> Vec<(&'r Id, &'r audit::Asked<'a>, Ended)> {
     let record = |(read, answer): &'r (Read<'a>, Answer)| {
         let operation = &read.operation;
         (&operation.id, &operation.asked, operation.ended(answer.as_ref().err()))

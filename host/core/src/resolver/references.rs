@@ -1,8 +1,11 @@
 //! From references to values: each secret is read once, however many fields of it are wanted, and all failures are told.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use super::copies::is_away;
+use super::fallback::{Turn, found};
 use super::{Resolver, Target};
 use crate::Kind;
 use crate::document::lines_of;
@@ -28,14 +31,6 @@ impl Wanted {
     pub fn new(place: impl Into<String>, reference: Reference) -> Self {
         Self { place: place.into(), reference, fallback: Vec::new() }
     }
-
-    /// What is asked for at this turn: first the reference itself, then what stands in for it.
-    fn turn(&self, number: usize) -> Option<&Reference> {
-        match number.checked_sub(1) {
-            None => Some(&self.reference),
-            Some(number) => self.fallback.get(number),
-        }
-    }
 }
 
 impl Resolver {
@@ -44,34 +39,57 @@ impl Resolver {
     /// All are read at once ([`Resolver::read_many`]), a secret once for all its fields and for all names that its provider
     /// goes by. A secret, version or field that is not there is a [`Kind::NotFound`], and so is a field that is JSON null.
     /// What stands in for a reference is read where its backend is unavailable, and never where it denied or has no such
-    /// secret: both are answers.
+    /// secret: both are answers. A reference with stand-ins of its own has no others.
     pub async fn read_wanted(&self, wanted: &[Wanted]) -> Vec<Result<Value, Failure>> {
-        let lost = || Err(Failure::new(Kind::Internal, "a read was lost on its way"));
-        let mut answers: Vec<Result<Value, Failure>> = wanted.iter().map(|_| lost()).collect();
-        let mut places: Vec<usize> = (0..wanted.len()).collect();
+        let all: Vec<(&Reference, Option<&str>)> = wanted.iter().map(|wanted| (&wanted.reference, None)).collect();
+        let mut answers = self.read_references(&all).await;
+        let is_open = |answer: &Result<Value, Failure>| answer.as_ref().is_err_and(is_away);
+        let mut open: Vec<(usize, &Wanted)> =
+            wanted.iter().enumerate().filter(|(place, _)| answers.get(*place).is_some_and(is_open)).collect();
         for turn in 0.. {
-            let asked = |place: &usize| Some((*place, wanted.get(*place)?.turn(turn)?));
-            let (asked, references): (Vec<usize>, Vec<&Reference>) = places.iter().filter_map(asked).unzip();
+            let stand_in = |(place, wanted): (usize, &Wanted)| {
+                Some((place, wanted.reference.to_string(), self.stand_in(wanted, turn)?.into_owned()))
+            };
+            let asked: Vec<(usize, String, Reference)> = open.iter().copied().filter_map(stand_in).collect();
             if asked.is_empty() {
                 break;
             }
-            for (place, answer) in asked.iter().zip(self.read_references(&references).await) {
-                if let Some(slot) = answers.get_mut(*place) {
-                    *slot = answer;
-                }
+            let references: Vec<(&Reference, Option<&str>)> =
+                asked.iter().map(|(_, name, reference)| (reference, Some(name.as_str()))).collect();
+            let mut still = Vec::new();
+            for ((place, name, reference), answer) in asked.iter().zip(self.read_references(&references).await) {
+                let Some(slot) = answers.get_mut(*place) else { continue };
+                let Err(first) = slot else { continue };
+                *slot = match self.turned(first, name, &reference.to_string(), answer) {
+                    Turn::Answered(value) => Ok(value),
+                    Turn::Failed(failure, goes_on) => {
+                        still.extend(goes_on.then_some(*place));
+                        Err(failure)
+                    }
+                };
             }
-            places = asked;
-            places.retain(|place| matches!(answers.get(*place), Some(Err(failure)) if is_away(failure)));
+            open.retain(|(place, _)| still.binary_search(place).is_ok());
         }
         answers
     }
 
-    /// The values of references, each secret read once.
-    async fn read_references(&self, references: &[&Reference]) -> Vec<Result<Value, Failure>> {
+    /// What is read in the place of a reference at this turn.
+    fn stand_in<'w>(&self, wanted: &'w Wanted, turn: usize) -> Option<Cow<'w, Reference>> {
+        if !wanted.fallback.is_empty() {
+            return wanted.fallback.get(turn).map(Cow::Borrowed);
+        }
+        let Reference { provider, path, version, .. } = &wanted.reference;
+        let target = Target { provider: provider.as_deref(), path, version: version.as_deref() };
+        let provider = self.manner.fallback.get(turn).filter(|_| self.is_stood_in_for(target))?;
+        Some(Cow::Owned(Reference { provider: Some(provider.clone()), ..wanted.reference.clone() }))
+    }
+
+    /// The values of references, each secret read once, and in whose place.
+    async fn read_references(&self, references: &[(&Reference, Option<&str>)]) -> Vec<Result<Value, Failure>> {
         let mut providers: HashMap<Option<&str>, String> = HashMap::new();
         let mut numbers = HashMap::new();
         let (mut targets, mut places) = (Vec::new(), Vec::with_capacity(references.len()));
-        for Reference { provider, path, version, .. } in references {
+        for (Reference { provider, path, version, .. }, in_place_of) in references {
             let (provider, version) = (provider.as_deref(), version.as_deref());
             let name = match providers.entry(provider) {
                 Entry::Occupied(known) => known.into_mut(),
@@ -83,26 +101,20 @@ impl Resolver {
             };
             let name = name.clone();
             let number = *numbers.entry((name, path, version)).or_insert_with(|| {
-                targets.push(Target { provider, path, version });
+                targets.push((Target { provider, path, version }, *in_place_of));
                 targets.len() - 1
             });
             places.push(number);
         }
-        let secrets = self.read_many(&targets).await;
+        let secrets = self.read_all(&targets).await;
         let lost = || Failure::new(Kind::Internal, "a read was lost on its way");
-        let value = |(reference, number): (&&Reference, &usize)| match secrets.get(*number) {
-            Some(Ok(Some(secret))) => taken(secret, reference),
-            Some(Ok(None)) => Err(Failure::new(Kind::NotFound, "there is no such secret or version")),
+        let value = |((reference, _), number): (&(&Reference, _), &usize)| match secrets.get(*number) {
+            Some(Ok(secret)) => found(secret.as_ref()).and_then(|secret| taken(secret, reference)),
             Some(Err(failure)) => Err(failure.clone()),
             None => Err(lost()),
         };
         references.iter().zip(&places).map(value).collect()
     }
-}
-
-/// Whether a backend could not be asked, so that something else may answer for it.
-fn is_away(failure: &Failure) -> bool {
-    matches!(failure.kind, Kind::Unavailable | Kind::Timeout)
 }
 
 fn taken(secret: &Secret, reference: &Reference) -> Result<Value, Failure> {
