@@ -48,14 +48,19 @@ pub(crate) fn wants_no_colours() -> bool {
     variable("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
+/// Forge's own words: behind `--` stands the command line of another program.
+fn own_words() -> impl Iterator<Item = std::ffi::OsString> {
+    std::env::args_os().skip(1).take_while(|word| word != "--")
+}
+
 /// Whether this word is among those that the program was started with.
 pub(crate) fn is_typed(word: &str) -> bool {
-    std::env::args_os().skip(1).any(|argument| argument == word)
+    own_words().any(|argument| argument == word)
 }
 
 /// Whether these words stand behind each other among those that the program was started with.
 pub(crate) fn are_typed(first: &str, second: &str) -> bool {
-    std::env::args_os().skip(1).zip(std::env::args_os().skip(2)).any(|(one, other)| one == first && other == second)
+    own_words().zip(own_words().skip(1)).any(|(one, other)| one == first && other == second)
 }
 
 /// The user's home directory.

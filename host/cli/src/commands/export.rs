@@ -6,7 +6,6 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use forge_core::Kind;
-use forge_core::document::{self, Document};
 use forge_core::home;
 use forge_core::masking::SHORTEST_MASKED;
 use forge_core::provider::Failure;
@@ -16,6 +15,7 @@ use zeroize::Zeroizing;
 
 use super::out;
 use super::variables::{self, Given};
+use super::written::Style;
 use crate::app::App;
 use crate::arguments::{Export, Format};
 use crate::environment;
@@ -50,7 +50,13 @@ pub(crate) async fn run(app: &App, printer: &mut Printer, arguments: &Export) ->
     if let Some(file) = github {
         return to_github(printer, &file, &given).context(tried);
     }
-    let written = written(format, &given).context(tried)?;
+    let style = match format {
+        Format::Json => Style::Json,
+        Format::Yaml => Style::Yaml,
+        Format::Shell => Style::Shell,
+        Format::Table | Format::Dotenv | Format::Gha => Style::Dotenv,
+    };
+    let written = style.written(&given).context(tried)?;
     match place {
         Some(path) => {
             home::write(&path, &written).context(tried)?;
@@ -62,53 +68,6 @@ pub(crate) async fn run(app: &App, printer: &mut Printer, arguments: &Export) ->
         }
         None => printer.data(&written),
     }
-}
-
-/// The variables as this format has them.
-fn written(format: Format, given: &Given) -> Outcome<Zeroizing<Vec<u8>>> {
-    let format = match format {
-        Format::Json => document::Format::Json,
-        Format::Yaml => document::Format::Yaml,
-        Format::Shell => return shell(given),
-        Format::Table | Format::Dotenv | Format::Gha => document::Format::Dotenv,
-    };
-    // A document of references, which is filled as any other: what is written was read again and compared.
-    let mut template = String::new();
-    for (number, (name, _)) in given.iter().enumerate() {
-        template.push_str(&match format {
-            document::Format::Json => {
-                let before = if number == 0 { "{" } else { "," };
-                format!("{before}\n  \"{name}\": \"${{secret:{number}}}\"")
-            }
-            document::Format::Yaml => format!("\"{name}\": ${{secret:{number}}}\n"),
-            _ => format!("{name}=${{secret:{number}}}\n"),
-        });
-    }
-    if format == document::Format::Json {
-        template.push_str(if given.is_empty() { "{}\n" } else { "\n}\n" });
-    }
-    let whole = |error: document::Error| Failure::from(error.of_file("export"));
-    let document = Document::parse(template.into_bytes(), format).map_err(whole)?;
-    let values: Vec<_> = given.iter().map(|(_, value)| value.clone()).collect();
-    document.filled(&values).map_err(whole)
-}
-
-/// Lines for any shell of POSIX: in single quotes nothing is special but their end ("Shell Command Language", 2.2.2).
-fn shell(given: &Given) -> Outcome<Zeroizing<Vec<u8>>> {
-    // Room for all at once: a buffer that grows leaves copies behind that nobody wipes.
-    let room = given.iter().map(|(name, value)| name.len() + 4 * value.len() + 16).sum();
-    let mut written = Zeroizing::new(Vec::with_capacity(room));
-    for (name, value) in given {
-        written.extend_from_slice(format!("export {name}='").as_bytes());
-        for byte in variables::text(name, value)?.bytes() {
-            match byte {
-                b'\'' => written.extend_from_slice(b"'\\''"),
-                byte => written.push(byte),
-            }
-        }
-        written.extend_from_slice(b"'\n");
-    }
-    Ok(written)
 }
 
 fn is_github_s(name: &str) -> bool {

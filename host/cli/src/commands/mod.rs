@@ -16,6 +16,7 @@ pub(crate) mod redact;
 pub(crate) mod run;
 pub(crate) mod secret;
 pub(crate) mod variables;
+pub(crate) mod written;
 
 use forge_core::time::rfc3339;
 use serde_json::{Value as Json, json};

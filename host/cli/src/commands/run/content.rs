@@ -8,10 +8,10 @@ use forge_core::manifest::printable_name;
 use forge_core::resolver::references::{Wanted, all_or_failure};
 use zeroize::Zeroizing;
 
-use super::written::Style;
 use crate::app::App;
 use crate::arguments::Run;
 use crate::commands::variables::{self, Given};
+use crate::commands::written::Style;
 use crate::failure::{Outcome, not_found, usage};
 use crate::providers::Opener;
 

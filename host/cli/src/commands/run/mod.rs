@@ -10,7 +10,6 @@ mod start;
 mod stream;
 mod terminal;
 mod watch;
-mod written;
 
 use std::io;
 use std::os::unix::process::CommandExt as _;

@@ -6,12 +6,12 @@ use forge_core::document::{Document, Format};
 use forge_core::secret::Value;
 use zeroize::Zeroizing;
 
-use crate::commands::variables::{Given, text};
+use super::variables::{Given, text};
 use crate::failure::Outcome;
 
 /// How variables are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Style {
+pub(crate) enum Style {
     /// `NAME=value` on a line each.
     Dotenv,
     /// One object.
@@ -24,10 +24,10 @@ pub(super) enum Style {
 
 impl Style {
     /// What can be said.
-    pub(super) const NAMES: [&'static str; 4] = ["dotenv", "json", "yaml", "shell"];
+    pub(crate) const NAMES: [&'static str; 4] = ["dotenv", "json", "yaml", "shell"];
 
     /// The style of that name.
-    pub(super) fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         Some(match name {
             "dotenv" => Self::Dotenv,
             "json" => Self::Json,
@@ -38,7 +38,7 @@ impl Style {
     }
 
     /// The style that a file's name tells, and dotenv otherwise.
-    pub(super) fn of_file(path: &Path) -> Self {
+    pub(crate) fn of_file(path: &Path) -> Self {
         let format = path.file_name().and_then(|name| Format::of_file(&name.to_string_lossy()));
         match format {
             Some(Format::Json) => Self::Json,
@@ -52,7 +52,7 @@ impl Style {
     ///
     /// # Errors
     /// A value that it can't hold.
-    pub(super) fn written(self, given: &Given) -> Outcome<Zeroizing<Vec<u8>>> {
+    pub(crate) fn written(self, given: &Given) -> Outcome<Zeroizing<Vec<u8>>> {
         let lines = |line: fn(&str) -> String| given.iter().map(|(name, _)| line(name)).collect::<Vec<_>>();
         // A document with references is filled, so that each value is written as its place needs and read again.
         let (format, document) = match self {
