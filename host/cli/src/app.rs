@@ -2,19 +2,22 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use forge_core::audit::{Audit, Who};
-use forge_core::cache::{self, Cache};
+use forge_core::cache::{Cache, Disk, Rules};
 use forge_core::config::{self, Config, Layer, Owner, Place};
 use forge_core::home::{self, Home};
+use forge_core::notice::Notices;
 use forge_core::policy::{Caller, Policy};
 use forge_core::project;
-use forge_core::resolver::Resolver;
+use forge_core::reference::Reference;
+use forge_core::resolver::{Manner, Mode, Resolver};
 use forge_core::trust;
 use forge_sandbox::{Builtin, Calls, Compiler, Plugins, Sandbox};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::arguments::{Arguments, Command, Global, Later};
+use crate::arguments::{Arguments, Command, Global, Later, Provider};
 use crate::credential::Answers;
 use crate::failure::{Context as _, Outcome, usage};
 use crate::keyring::Desktop;
@@ -37,6 +40,8 @@ pub(crate) struct App {
     pub(crate) home: Home,
     pub(crate) keyring: Desktop,
     pub(crate) audit: Audit,
+    /// What is still to be told of operations that went well.
+    pub(crate) notices: Notices,
     pub(crate) config_file: PathBuf,
     pub(crate) config: Config,
     /// The project of the working directory, allowed or not.
@@ -79,7 +84,15 @@ fn begun(arguments: Arguments, printer: &mut Printer, begun: &mut Option<Runtime
         _ => {}
     }
     let app = App::new(arguments.global)?;
-    printer.watch(&app.audit);
+    printer.watch(&app.audit, &app.notices);
+    let is_grant = match &arguments.command {
+        Command::Provider(Later(command)) => matches!(command, Provider::Add(_)),
+        Command::Allow(_) => true,
+        _ => false,
+    };
+    if app.global.offline && is_grant {
+        return Err(usage("can't allow anything with `--offline`: what is allowed is looked up and tried first"));
+    }
     let runtime = runtime(&arguments.command).map_err(|error| {
         forge_core::provider::Failure::new(forge_core::Kind::Internal, format!("can't start: {error}"))
     })?;
@@ -96,7 +109,8 @@ fn begun(arguments: Arguments, printer: &mut Printer, begun: &mut Option<Runtime
             Command::Check(Later(arguments)) => commands::check::run(&app, printer, &arguments).await,
             Command::Redact(Later(arguments)) => commands::redact::run(&app, printer, &arguments).await,
             Command::Doctor { move_key: Some(place), .. } => commands::doctor::move_key(&app, printer, place),
-            Command::Doctor { offline, .. } => commands::doctor::run(&app, printer, offline).await,
+            Command::Doctor { .. } => commands::doctor::run(&app, printer, app.global.offline).await,
+            Command::Cache(Later(command)) => commands::cache::run(&app, printer, &command),
             // These are answered before there is an `App`.
             Command::Compile { .. } | Command::Completion { .. } | Command::Manual { .. } => Ok(()),
             Command::Init(Later(arguments)) => commands::init::run(&app, printer, &arguments),
@@ -159,7 +173,19 @@ impl App {
         let keyring = Desktop::new(config.key_place, !global.non_interactive);
         home.keyring = Some(Arc::new(keyring.clone()));
         let audit = Audit::new(&home, config.audit, who(&global)?);
-        Ok(Self { home, keyring, audit, config_file, config, project, plugins, global, answers: Answers::default() })
+        let notices = Notices::default();
+        Ok(Self {
+            home,
+            keyring,
+            audit,
+            notices,
+            config_file,
+            config,
+            project,
+            plugins,
+            global,
+            answers: Answers::default(),
+        })
     }
 
     /// Starts the engine.
@@ -170,7 +196,22 @@ impl App {
     /// What opens the providers of this command.
     pub(crate) fn opener(&self) -> Opener {
         let opener = Opener::new(&self.home, &self.config, &self.plugins, &self.audit, self.global.provider.clone());
-        opener.keeping_tokens(!self.global.no_token_cache)
+        opener.keeping_tokens(!self.global.no_token_cache).in_mode(self.mode())
+    }
+
+    fn mode(&self) -> Mode {
+        match (self.global.offline, self.global.refresh) {
+            (true, _) => Mode::Offline,
+            (false, true) => Mode::Refresh,
+            (false, false) => Mode::Usual,
+        }
+    }
+
+    /// For how long copies of a provider's secrets count.
+    pub(crate) fn cache_rules(&self, provider: &str) -> Rules {
+        let config = self.config.providers.get(provider);
+        let is_project = config.is_some_and(|config| config.project().is_some());
+        self.config.caching.rules(config.and_then(|config| config.cache), is_project)
     }
 
     /// The way of every operation.
@@ -181,8 +222,23 @@ impl App {
     /// The same over providers that are opened elsewhere, too.
     pub(crate) fn resolver_over(&self, opener: Opener) -> Resolver {
         let caller = Caller { user: environment::user() };
-        let cache = Cache::new(cache::ENTRIES);
-        Resolver::new(Box::new(opener), caller, Policy, cache, self.audit.clone())
+        let cache = Cache::new(self.config.caching.entries()).with_disk(Disk::new(&self.home, &self.notices));
+        let manner = self.manner(&opener);
+        Resolver::new(Box::new(opener), caller, Policy, cache, self.audit.clone()).in_manner(manner)
+    }
+
+    fn manner(&self, opener: &Opener) -> Manner {
+        // Who names a provider means that one, and what stands in for the default one does not stand in for it. What is
+        // wrong with the default provider is told by who asks for it.
+        let fallback = match &self.global.provider {
+            Some(_) => Vec::new(),
+            None => self.config.fallback().unwrap_or_default().to_vec(),
+        };
+        let limit = |(reference, limit): &(Reference, Duration)| {
+            Some(((opener.name_of(reference.provider.as_deref()).ok()?, reference.path.clone()), *limit))
+        };
+        let limits = self.config.limits().iter().filter_map(limit).collect();
+        Manner { mode: self.mode(), fallback, limits, notices: self.notices.clone(), ..Manner::default() }
     }
 }
 

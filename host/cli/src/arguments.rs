@@ -11,6 +11,7 @@ use crate::failure::usage;
 use crate::printer::Printer;
 
 pub(crate) mod audit;
+mod cache;
 mod export;
 mod generate;
 mod inject;
@@ -21,6 +22,7 @@ pub(crate) mod run;
 pub(crate) mod secret;
 mod variables;
 
+pub(crate) use cache::Cache;
 pub(crate) use export::{Check, Export};
 pub(crate) use inject::Inject;
 pub(crate) use later::Later;
@@ -141,6 +143,12 @@ pub(crate) struct Global {
     /// Never ask; fail where a question would be needed
     #[arg(long, global = true)]
     pub(crate) non_interactive: bool,
+    /// Read anew what there are copies of, and replace them
+    #[arg(long, global = true, conflicts_with = "offline")]
+    pub(crate) refresh: bool,
+    /// Ask no backend that needs the network: only copies answer for it
+    #[arg(long, global = true)]
+    pub(crate) offline: bool,
     /// Why, for the audit log
     #[arg(long, global = true, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
@@ -220,14 +228,14 @@ pub(crate) enum Command {
         after_help = "Examples:\n  forge check                          # what `[secrets]` name\n  forge --environment staging check\n  forge check config/app.yaml .env    # and what these files refer to"
     )]
     Check(Later<Check>),
+    /// Show the copies of secrets on disk, and remove them
+    #[command(subcommand)]
+    Cache(Later<Cache>),
     /// Check what works here, and say what to do about the rest
     #[command(
         after_help = "Examples:\n  forge doctor\n  forge doctor --offline --json\n  forge doctor --move-key keyring   # out of its file, into the desktop's keyring"
     )]
     Doctor {
-        /// Ask no backend that needs the network
-        #[arg(long)]
-        offline: bool,
         /// Move the sealing key into the desktop's keyring or into a file, and check nothing
         #[arg(long, value_name = "PLACE")]
         move_key: Option<Place>,

@@ -244,6 +244,22 @@ pub(crate) fn sources(grant: &Grant) -> impl Iterator<Item = &String> {
     credential.chain(grant.tls_certificate.iter().map(|certificate| &certificate.key))
 }
 
+/// A digest of what the environment and the files hold that a grant's credential is made of, for caches: a copy of what one
+/// token may read is none for another token in the same place. It never leaves the memory but sealed.
+pub(crate) fn mark(grant: &Grant) -> String {
+    forge_core::cache::mark(sources(grant).map(|source| {
+        let found = match source.split_once(':') {
+            Some(("env", name)) => environment::variable(name).map(|value| Zeroizing::new(value.into_bytes())),
+            Some(("file", path)) => std::fs::canonicalize(path)
+                .ok()
+                .and_then(|path| home::read(&path, LONGEST).ok().flatten())
+                .map(Zeroizing::new),
+            _ => None,
+        };
+        (source.as_str(), found)
+    }))
+}
+
 /// The files in which answers lie that a grant names.
 pub(crate) fn sealed_files(home: &Home, grant: &Grant) -> impl Iterator<Item = PathBuf> {
     sources(grant).filter_map(|value| value.strip_prefix("sealed:")).map(|id| sealed_file(home, id))

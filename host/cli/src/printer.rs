@@ -5,6 +5,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 use clap::builder::styling::AnsiColor;
 use forge_core::Kind;
 use forge_core::audit::Audit;
+use forge_core::notice::Notices;
 use forge_core::provider::Failure;
 use serde_json::{Value as Json, json};
 use zeroize::Zeroizing;
@@ -31,6 +32,8 @@ pub(crate) struct Printer {
     warnings: Vec<String>,
     /// What may have gone unrecorded, which is told with whatever is printed next.
     audit: Option<Audit>,
+    /// What else is to be told.
+    notices: Notices,
 }
 
 impl Printer {
@@ -51,6 +54,7 @@ impl Printer {
             rehearses: false,
             warnings: Vec::new(),
             audit: None,
+            notices: Notices::default(),
         }
     }
 
@@ -69,13 +73,21 @@ impl Printer {
         self.interactive
     }
 
-    /// From now on it is told where something could not be recorded.
-    pub(crate) fn watch(&mut self, audit: &Audit) {
+    /// From now on it is told where something could not be recorded, and what else operations have to say.
+    pub(crate) fn watch(&mut self, audit: &Audit, notices: &Notices) {
         self.audit = Some(audit.clone());
+        self.notices = notices.clone();
     }
 
     /// Tells it to a person, at the end.
     pub(crate) fn tell_trouble(&mut self) {
+        for notice in self.notices.take() {
+            match notice.is_detail {
+                false => self.warning(&notice.text),
+                true if self.verbose => to_stderr(&format!("{}\n", notice.text)),
+                true => {}
+            }
+        }
         if let Some(trouble) = self.audit.as_ref().and_then(Audit::trouble) {
             self.warning(&trouble);
         }
@@ -134,6 +146,9 @@ impl Printer {
     /// Warnings are a field of the object that comes next, so that both outputs hold one object and nothing else.
     fn add_warnings(&mut self, fields: &mut serde_json::Map<String, Json>) {
         let mut warnings = std::mem::take(&mut self.warnings);
+        let (details, notices): (Vec<_>, Vec<_>) = self.notices.take().into_iter().partition(|notice| notice.is_detail);
+        details.iter().filter(|_| self.verbose).for_each(|notice| to_stderr(&format!("{}\n", notice.text)));
+        warnings.extend(notices.into_iter().map(|notice| notice.text));
         warnings.extend(self.audit.as_ref().and_then(Audit::trouble));
         if !warnings.is_empty() {
             fields.insert("warnings".to_owned(), json!(warnings));

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use async_trait::async_trait;
 use forge_broker::{Egress, Options};
 use forge_core::audit::Audit;
-use forge_core::cache::{Cache, Terms};
+use forge_core::cache::Cache;
 use forge_core::config::{Config, LOCAL, Owner, ProviderConfig};
 use forge_core::grant::{Asks, DirectoryGrant, Grant, PluginPin, SCHEMA_VERSION};
 use forge_core::home::{self, Home};
@@ -16,7 +16,7 @@ use forge_core::policy::{Caller, Policy};
 use forge_core::project::directory;
 use forge_core::provider::Failure;
 use forge_core::reference::Reference;
-use forge_core::resolver::{Opened, Providers, Resolver, Target};
+use forge_core::resolver::{Manner, Mode, Opened, Providers, Resolver, Target};
 use forge_core::setting::{self, Settings};
 use forge_core::trust;
 use forge_core::{Kind, field};
@@ -27,6 +27,8 @@ use crate::credential::{Answers, Reader};
 use crate::failure::{Context as _, Outcome, not_found};
 use crate::tokens::TokenFile;
 use crate::{environment, grants};
+
+mod copies;
 
 /// The plugin behind the provider `local`.
 const LOCAL_PLUGIN: &str = "file";
@@ -53,6 +55,8 @@ pub(crate) struct Opener {
     /// What was prompted for and is not recorded yet.
     answers: Answers,
     sandbox: Arc<OnceLock<Sandbox>>,
+    /// What copies are used for, and whether the network is.
+    mode: Mode,
     /// Providers that are open already: each page of a listing and each step of a `set` goes through the same login.
     opened: Arc<Mutex<HashMap<String, Opened>>>,
     egresses: Arc<Mutex<HashMap<String, Arc<Egress>>>>,
@@ -78,6 +82,7 @@ impl Opener {
             keeps_tokens: true,
             asks: false,
             calls: Calls::Few,
+            mode: Mode::Usual,
             answers: Answers::default(),
             sandbox: Arc::default(),
             opened: Arc::default(),
@@ -232,7 +237,7 @@ impl Opener {
             provider: Arc::new(self.assemble(found, grant)?),
             plugin_digest: found.component.digest.clone(),
             grant_digest: grant.digest(),
-            terms: Terms::default(),
+            terms: self.terms(name, grant),
         };
         self.opened.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), opened.clone());
         Ok(opened)
@@ -382,7 +387,9 @@ impl Opener {
         }
         let caller = Caller { user: environment::user() };
         let cache = Cache::none();
-        let resolver = Resolver::new(Box::new(self.clone()), caller, Policy, cache, self.audit.clone());
+        let manner = Manner { mode: self.mode, ..Manner::default() };
+        let resolver =
+            Resolver::new(Box::new(self.clone()), caller, Policy, cache, self.audit.clone()).in_manner(manner);
         let target = Target { provider: Some(name), path: &reference.path, version: reference.version.as_deref() };
         let secret = resolver.read(target).await.map_err(|failure| failure.what)?;
         let value = secret.map(|secret| field::take(&secret, reference.field.as_deref())).transpose();

@@ -10,12 +10,16 @@ use crate::policy::Caller;
 use crate::provider::Failure;
 use crate::secret::Secret;
 
+mod disk;
 mod flight;
 mod memory;
+mod moment;
 mod rules;
+mod sealed;
 
+pub use disk::{Disk, Entry};
 pub(crate) use flight::{Boarding, Flight, Waiting};
-pub use rules::{Rules, Terms};
+pub use rules::{Rules, Terms, mark};
 
 use flight::Flights;
 use memory::Memory;
@@ -68,6 +72,7 @@ pub struct Counts {
 #[derive(Debug)]
 pub struct Cache {
     memory: Option<Memory>,
+    disk: Option<Disk>,
     flights: Flights,
     /// How many times something was forgotten: a read that began before must not bring it back.
     forgotten: AtomicU64,
@@ -89,11 +94,23 @@ impl Cache {
     fn over(memory: Option<Memory>) -> Self {
         Self {
             memory,
+            disk: None,
             flights: Flights::default(),
             forgotten: AtomicU64::default(),
             hits: AtomicU64::default(),
             misses: AtomicU64::default(),
         }
+    }
+
+    /// The same, which has copies on disk where the rules say so.
+    #[must_use]
+    pub fn with_disk(self, disk: Disk) -> Self {
+        Self { disk: Some(disk), ..self }
+    }
+
+    /// The disk, where copies under these rules lie on it.
+    fn disk(&self, rules: &Rules) -> Option<&Disk> {
+        self.disk.as_ref().filter(|_| rules.is_on_disk())
     }
 
     /// Whether anything is kept under these rules.
@@ -116,7 +133,12 @@ impl Cache {
 
     async fn find(&self, key: &CacheKey, rules: &Rules) -> Option<Copy> {
         let memory = self.memory.as_ref().filter(|_| rules.keeps())?;
-        memory.get(key).await
+        if let Some(copy) = memory.get(key).await {
+            return Some(copy);
+        }
+        let copy = self.disk(rules)?.get(key)?;
+        memory.put(key.clone(), rules, copy.answer.clone(), copy.age).await;
+        Some(copy)
     }
 
     /// Makes the call for a secret, or waits for whoever makes it already.
@@ -133,9 +155,20 @@ impl Cache {
     pub(crate) async fn keep(&self, key: &CacheKey, rules: &Rules, answer: &Option<Secret>, begun: u64) {
         let Some(memory) = self.memory.as_ref().filter(|_| rules.keeps()) else { return };
         memory.put(key.clone(), rules, answer.clone(), Duration::ZERO).await;
+        match (self.disk(rules), answer) {
+            (Some(disk), Some(secret)) => disk.put(key, secret),
+            // Whatever the rules are now, an older copy is none any more.
+            _ => self.remove_from_disk(key),
+        }
         // Looked at after it is there: a write that came in between has forgotten it, or is seen here.
         if self.begun() != begun {
-            memory.remove(key).await;
+            self.drop(key).await;
+        }
+    }
+
+    fn remove_from_disk(&self, key: &CacheKey) {
+        if let Some(disk) = &self.disk {
+            disk.remove(key);
         }
     }
 
@@ -144,6 +177,7 @@ impl Cache {
         if let Some(memory) = &self.memory {
             memory.remove(key).await;
         }
+        self.remove_from_disk(key);
     }
 
     /// Forgets every version of a path for every caller, because it was written or deleted.
@@ -153,6 +187,9 @@ impl Cache {
         self.flights.forget(is_gone);
         if let Some(memory) = &self.memory {
             memory.forget(is_gone).await;
+        }
+        if let Some(disk) = &self.disk {
+            disk.forget(grant, path);
         }
     }
 

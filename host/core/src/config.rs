@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,9 +12,12 @@ use crate::rate::Rate;
 use crate::reference::Reference;
 use crate::setting::Settings;
 
+mod cache;
 mod error;
 mod raw;
 
+pub(crate) use cache::written;
+pub use cache::{CacheConfig, Caching};
 pub use error::{At, Error};
 
 /// The longest configuration that is read, in bytes.
@@ -65,6 +69,9 @@ pub struct ProviderConfig {
     /// How often it may ask its backend; as often as it likes otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<Rate>,
+    /// What counts for copies of its secrets in place of `[cache]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheConfig>,
     /// Where it is configured, which is no part of what it means.
     #[serde(skip)]
     pub place: Place,
@@ -87,6 +94,9 @@ pub struct Environment {
     /// The provider of a bare path in this environment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
+    /// The providers that stand in for the default one while its backend is unavailable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Vec<String>>,
     /// Secrets that differ from those outside of it, by the variable's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, SecretConfig>,
@@ -104,6 +114,9 @@ pub struct SecretConfig {
     pub fallback: Vec<Reference>,
     /// Whether its absence is an error.
     pub required: bool,
+    /// How old a copy of it may be, where that is less than its provider's copies may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<Duration>,
 }
 
 /// Where a new sealing key goes.
@@ -122,6 +135,12 @@ pub struct Layer {
     /// The provider of a bare path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
+    /// The providers that stand in for the default one while its backend is unavailable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Vec<String>>,
+    /// What it says of copies.
+    #[serde(default, skip_serializing_if = "CacheConfig::is_empty")]
+    pub cache: CacheConfig,
     /// The providers by name, without the built-in `local`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub providers: BTreeMap<String, ProviderConfig>,
@@ -183,13 +202,18 @@ impl Layer {
     /// This layer with `over` on top of it: the same provider or secret is replaced as a whole.
     #[must_use]
     pub fn under(mut self, over: Self) -> Self {
+        // Stand-ins belong to a default provider: whoever chooses another one chooses those of that one, too.
+        self.fallback = if over.default.is_some() { over.fallback } else { over.fallback.or(self.fallback) };
         self.default = over.default.or(self.default);
+        self.cache = self.cache.under(over.cache);
         self.key_place = over.key_place.or(self.key_place);
         self.audit = self.audit.under(over.audit);
         self.providers.extend(over.providers);
         self.secrets.extend(over.secrets);
         for (name, over) in over.environments {
             let environment = self.environments.entry(name).or_default();
+            let below = environment.fallback.take();
+            environment.fallback = if over.default.is_some() { over.fallback } else { over.fallback.or(below) };
             environment.default = over.default.or(environment.default.take());
             environment.secrets.extend(over.secrets);
         }
@@ -209,9 +233,12 @@ pub struct Withheld {
 /// What is configured: all layers that count.
 #[derive(Clone, Debug)]
 pub struct Config {
-    default: Result<String, Refusal>,
+    default: Result<Chosen, Refusal>,
     /// The providers by name, without the built-in `local`.
     pub providers: BTreeMap<String, ProviderConfig>,
+    /// What counts for copies of secrets.
+    pub caching: Caching,
+    limits: Vec<(Reference, Duration)>,
     secrets: Result<BTreeMap<String, SecretConfig>, Refusal>,
     /// Where a new sealing key goes; `None` is the keyring where there is one, and else a file.
     pub key_place: Option<KeyPlace>,
@@ -219,6 +246,14 @@ pub struct Config {
     pub audit: audit::Settings,
     /// The project that does not count, if there is one.
     pub withheld: Option<Box<Withheld>>,
+}
+
+/// The provider of a bare path.
+#[derive(Clone, Debug)]
+struct Chosen {
+    name: String,
+    /// The providers that stand in for it.
+    fallback: Vec<String>,
 }
 
 /// Why a name has no meaning here.
@@ -233,6 +268,9 @@ pub enum Refusal {
     /// The default names no provider.
     #[error("`default` names the provider `{0}`, which is not configured")]
     Default(String),
+    /// A provider that is to stand in is none.
+    #[error("`fallback` names the provider `{0}`, which is not configured")]
+    Fallback(String),
 }
 
 impl Default for Config {
@@ -265,11 +303,14 @@ impl Config {
                 Some(why) => (Layer::default(), Some(Box::new(Withheld { layer: Some(layer), why }))),
             },
         };
+        let caching = Caching { own: own.cache, project: project.cache };
         let all = own.under(project);
         let default = default_of(&all, withheld.as_deref(), environment);
         let audit = all.audit.settings();
         let secrets = secrets_of(&all, withheld.as_deref(), environment);
-        Self { default, providers: all.providers, secrets, key_place: all.key_place, audit, withheld }
+        let limits = limits_of(&all, environment);
+        let key_place = all.key_place;
+        Self { default, providers: all.providers, caching, limits, secrets, key_place, audit, withheld }
     }
 
     /// The provider of a bare path.
@@ -277,7 +318,20 @@ impl Config {
     /// # Errors
     /// A project that does not count may choose it, or it is no provider.
     pub fn default_provider(&self) -> Result<&str, Refusal> {
-        self.default.as_deref().map_err(Clone::clone)
+        self.default.as_ref().map(|default| default.name.as_str()).map_err(Clone::clone)
+    }
+
+    /// The providers that stand in for the default one while its backend is unavailable, in their order.
+    ///
+    /// # Errors
+    /// As [`Config::default_provider`], and one of them is no provider.
+    pub fn fallback(&self) -> Result<&[String], Refusal> {
+        self.default.as_ref().map(|default| default.fallback.as_slice()).map_err(Clone::clone)
+    }
+
+    /// The secrets whose copies may be only so old, whatever is said of their provider.
+    pub fn limits(&self) -> &[(Reference, Duration)] {
+        &self.limits
     }
 
     /// What programs are to be given in the environment that was chosen, by the variable's name.
@@ -319,11 +373,12 @@ fn shadowed(own: &Layer, project: &Layer) -> Option<project::Error> {
     })
 }
 
-fn default_of(all: &Layer, withheld: Option<&Withheld>, environment: Option<&str>) -> Result<String, Refusal> {
+fn default_of(all: &Layer, withheld: Option<&Withheld>, environment: Option<&str>) -> Result<Chosen, Refusal> {
     if let Some(withheld) = withheld {
         // What the project would say of the default; one that can't be read may say anything.
         let says = withheld.layer.as_ref().is_none_or(|layer| {
-            layer.default.is_some() || environment.is_some_and(|name| layer.environments.contains_key(name))
+            let is_chosen = environment.is_some_and(|name| layer.environments.contains_key(name));
+            layer.default.is_some() || layer.fallback.is_some() || is_chosen
         });
         if says {
             return Err(withheld.why.clone().into());
@@ -331,19 +386,34 @@ fn default_of(all: &Layer, withheld: Option<&Withheld>, environment: Option<&str
     }
     let chosen = match environment {
         None => None,
-        Some(name) => match all.environments.get(name) {
-            Some(environment) => environment.default.clone(),
-            None => return Err(Refusal::Environment(crate::manifest::printable(name))),
-        },
+        Some(name) => {
+            let unknown = || Refusal::Environment(crate::manifest::printable(name));
+            Some(all.environments.get(name).ok_or_else(unknown)?)
+        }
     };
-    let default = chosen.or_else(|| all.default.clone()).unwrap_or_else(|| LOCAL.to_owned());
-    if default == LOCAL || all.providers.contains_key(&default) {
-        return Ok(default);
-    }
-    match withheld {
-        Some(withheld) if withheld.means(&default, false) => Err(withheld.why.clone().into()),
-        _ => Err(Refusal::Default(default)),
-    }
+    let (own, own_fallback) = chosen.map_or((None, None), |chosen| (chosen.default.as_ref(), chosen.fallback.as_ref()));
+    // What stands in for one default provider does not stand in for another.
+    let fallback = own_fallback.or(all.fallback.as_ref().filter(|_| own.is_none())).cloned().unwrap_or_default();
+    let name = own.or(all.default.as_ref()).cloned().unwrap_or_else(|| LOCAL.to_owned());
+    let check = |name: &String, refusal: fn(String) -> Refusal| {
+        if name == LOCAL || all.providers.contains_key(name) {
+            return Ok(());
+        }
+        Err(match withheld {
+            Some(withheld) if withheld.means(name, false) => withheld.why.clone().into(),
+            _ => refusal(name.clone()),
+        })
+    };
+    check(&name, Refusal::Default)?;
+    fallback.iter().try_for_each(|name| check(name, Refusal::Fallback))?;
+    Ok(Chosen { name, fallback })
+}
+
+/// What is said of copies of single secrets. A project that does not count says nothing, and takes nothing away.
+fn limits_of(all: &Layer, environment: Option<&str>) -> Vec<(Reference, Duration)> {
+    let environment = environment.and_then(|name| all.environments.get(name));
+    let secrets = all.secrets.values().chain(environment.iter().flat_map(|environment| environment.secrets.values()));
+    secrets.filter_map(|secret| Some((secret.reference.clone(), secret.cache?))).collect()
 }
 
 /// The secrets of all environments with those of the chosen one over them.

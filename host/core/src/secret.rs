@@ -53,7 +53,7 @@ pub enum VersionState {
 }
 
 /// One version of a secret, without its value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretVersion {
     /// The backend's own name of the version.
     pub id: String,

@@ -31,6 +31,16 @@ pub fn deadline(text: &str, now: u64) -> Result<u64, Error> {
     u64::try_from(milliseconds).ok().filter(|deadline| *deadline > now).ok_or(Error)
 }
 
+/// A length of time in whole seconds, such as `90s`, `5m` or `1h`; a day has 24 hours.
+///
+/// # Errors
+/// The text is none, or is negative.
+pub fn duration(text: &str) -> Result<std::time::Duration, Error> {
+    let span: Span = text.parse().map_err(|_| Error)?;
+    let duration: SignedDuration = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| Error)?;
+    u64::try_from(duration.as_secs()).map(std::time::Duration::from_secs).map_err(|_| Error)
+}
+
 /// Milliseconds since the Unix epoch.
 pub fn now() -> u64 {
     u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default()
@@ -47,6 +57,16 @@ mod tests {
         assert_eq!(deadline("1h 30m", 0), Ok(5_400_000));
         for wrong in ["", "soon", "-1d", "0s", "1969-01-01T00:00:00Z", "hunter2", "9999999999999d"] {
             assert_eq!(deadline(wrong, 5), Err(Error), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_duration_is_a_number_of_whole_seconds() {
+        for (text, seconds) in [("0s", 0), ("90s", 90), ("5m", 300), ("1h 30m", 5_400), ("2d", 172_800)] {
+            assert_eq!(duration(text), Ok(std::time::Duration::from_secs(seconds)), "{text}");
+        }
+        for wrong in ["", "soon", "-1d", "5", "1 month", "hunter2"] {
+            assert_eq!(duration(wrong), Err(Error), "{wrong}");
         }
     }
 

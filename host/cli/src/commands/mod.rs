@@ -2,6 +2,7 @@
 
 pub(crate) mod allow;
 pub(crate) mod audit;
+pub(crate) mod cache;
 pub(crate) mod check;
 pub(crate) mod completion;
 pub(crate) mod doctor;

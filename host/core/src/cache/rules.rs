@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use sha2::Digest as _;
+use zeroize::Zeroizing;
+
+use crate::sealing::hex;
 
 /// For how long copies of one provider's secrets count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -73,4 +77,17 @@ pub struct Terms {
     pub credential: String,
     /// Whether its backend is reached over the network.
     pub is_remote: bool,
+}
+
+/// What [`Terms::credential`] is of these sources and what is found there.
+pub fn mark<'s>(sources: impl Iterator<Item = (&'s str, Option<Zeroizing<Vec<u8>>>)>) -> String {
+    let mut hash = sha2::Sha256::new_with_prefix(b"forge cache credential\0");
+    for (source, found) in sources {
+        hash.update((source.len() as u64).to_be_bytes());
+        hash.update(source.as_bytes());
+        // That there is nothing is another state than that there is an empty text.
+        hash.update(found.as_ref().map_or(u64::MAX, |found| found.len() as u64).to_be_bytes());
+        hash.update(found.as_ref().map_or(&[][..], |found| found.as_slice()));
+    }
+    hex(&hash.finalize())
 }

@@ -12,6 +12,8 @@ use crate::rate;
 use crate::reference::{self, Reference, is_name};
 use crate::setting::is_invisible;
 
+mod cache;
+
 /// The longest name of a variable, in bytes.
 const LONGEST_VARIABLE: usize = 200;
 
@@ -103,6 +105,8 @@ impl<'t> Reader<'t> {
                     }
                 }
                 "secrets" => layer.secrets = self.secrets(&field)?,
+                "fallback" => layer.fallback = Some(self.stand_ins(&field)?),
+                "cache" => layer.cache = self.cache(&field, false)?,
                 "store" if self.place.owner != Owner::Project => {
                     for field in self.fields(field.table()?, &field.name) {
                         layer.key_place = Some(self.key_place(&field)?);
@@ -166,6 +170,7 @@ impl<'t> Reader<'t> {
             return Err(field.refused("can't be a provider's name: lower-case letters, digits, `-` and `_`"));
         }
         let (mut plugin, mut settings, mut credential, mut rate_limit) = (None, BTreeMap::new(), None, None);
+        let mut cache = None;
         for field in self.fields(field.table()?, &field.name) {
             match field.key {
                 "plugin" => {
@@ -184,6 +189,7 @@ impl<'t> Reader<'t> {
                     }
                 }
                 "credential" => credential = Some(self.credential(&field)?),
+                "cache" => cache = Some(self.cache(&field, true)?),
                 "rate-limit" => {
                     let rate = field.text()?.parse().map_err(|error: rate::Error| field.refused(error.to_string()))?;
                     rate_limit = Some(rate);
@@ -193,7 +199,7 @@ impl<'t> Reader<'t> {
         }
         let plugin = plugin.ok_or_else(|| field.refused("needs a `plugin`"))?;
         let place = self.place.clone();
-        Ok((field.key.to_owned(), ProviderConfig { plugin, settings, credential, rate_limit, place }))
+        Ok((field.key.to_owned(), ProviderConfig { plugin, settings, credential, rate_limit, cache, place }))
     }
 
     fn credential(&self, field: &Field<'_, 't>) -> Result<String, Error> {
@@ -217,11 +223,26 @@ impl<'t> Reader<'t> {
         for field in self.fields(field.table()?, &field.name) {
             match field.key {
                 "default" => environment.default = Some(field.provider_name()?),
+                "fallback" => environment.fallback = Some(self.stand_ins(&field)?),
                 "secrets" => environment.secrets = self.secrets(&field)?,
                 _ => return Err(self.unknown(&field)),
             }
         }
         Ok(environment)
+    }
+
+    /// The providers that stand in for the default one.
+    fn stand_ins(&self, field: &Field<'_, 't>) -> Result<Vec<String>, Error> {
+        let refuse = || field.refused("must be a list of at most 16 names of providers");
+        let DeValue::Array(items) = field.value.get_ref() else { return Err(refuse()) };
+        if items.len() > MOST_FALLBACKS {
+            return Err(refuse());
+        }
+        let name = |item: &Value<'t>| {
+            let at = at(self.text, item.span().start);
+            Field { key: field.key, value: item, name: field.name.clone(), at }.provider_name()
+        };
+        items.iter().map(name).collect()
     }
 
     fn secrets(&self, field: &Field<'_, 't>) -> Result<BTreeMap<String, SecretConfig>, Error> {
@@ -239,9 +260,10 @@ impl<'t> Reader<'t> {
 
     fn secret(&self, field: &Field<'_, 't>) -> Result<SecretConfig, Error> {
         if matches!(field.value.get_ref(), DeValue::String(_)) {
-            return Ok(SecretConfig { reference: field.reference()?, fallback: Vec::new(), required: true });
+            let reference = field.reference()?;
+            return Ok(SecretConfig { reference, fallback: Vec::new(), required: true, cache: None });
         }
-        let (mut found, mut fallback, mut required) = (None, Vec::new(), true);
+        let (mut found, mut fallback, mut required, mut cache) = (None, Vec::new(), true, None);
         for field in self.fields(field.table()?, &field.name) {
             match (field.key, field.value.get_ref()) {
                 ("ref", _) => found = Some(field.reference()?),
@@ -254,12 +276,13 @@ impl<'t> Reader<'t> {
                 }
                 ("fallback", _) => return Err(field.refused("must be a list of at most 16 references")),
                 ("required", DeValue::Boolean(flag)) => required = *flag,
+                ("cache", _) => cache = Some(field.limit()?),
                 ("required", _) => return Err(field.refused("must be `true` or `false`")),
                 _ => return Err(self.unknown(&field)),
             }
         }
         let reference = found.ok_or_else(|| field.refused("needs a `ref`"))?;
-        Ok(SecretConfig { reference, fallback, required })
+        Ok(SecretConfig { reference, fallback, required, cache })
     }
 }
 

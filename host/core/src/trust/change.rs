@@ -1,8 +1,9 @@
 //! What a project means, line by line, and what is new in it since it was allowed.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use crate::config::{Layer, SecretConfig};
+use crate::config::{CacheConfig, Layer, SecretConfig, written};
 use crate::reference::Reference;
 
 /// How much harm a line can do, the worst first.
@@ -123,6 +124,22 @@ fn lines(layer: &Layer) -> BTreeMap<(Weight, String), Side> {
         if let Some(rate) = &provider.rate_limit {
             plain(Weight::Provider, format!("providers.{name}.rate-limit"), &rate.to_string());
         }
+        for (field, value) in provider.cache.iter().flat_map(CacheConfig::lines) {
+            plain(Weight::Provider, format!("providers.{name}.cache.{field}"), &value);
+        }
+    }
+    for (field, value) in layer.cache.lines() {
+        plain(Weight::Default, format!("cache.{field}"), &value);
+    }
+    // A provider that answers in the place of another one chooses values as much as the other one does.
+    let outside = layer.fallback.iter().map(|fallback| (String::new(), fallback));
+    let inside = layer
+        .environments
+        .iter()
+        .filter_map(|(name, environment)| Some((format!("environments.{name}."), environment.fallback.as_ref()?)));
+    for (above, fallback) in outside.chain(inside) {
+        let names = if fallback.is_empty() { "none".to_owned() } else { fallback.join(", else ") };
+        plain(Weight::Default, format!("{above}fallback"), &names);
     }
     for (name, provider) in layer.default.iter().map(|provider| ("default".to_owned(), provider)).chain(
         layer.environments.iter().filter_map(|(name, environment)| {
@@ -133,7 +150,8 @@ fn lines(layer: &Layer) -> BTreeMap<(Weight, String), Side> {
     }
     for (name, environment) in &layer.environments {
         // One that says nothing still is a name that can be chosen.
-        if environment.default.is_none() && environment.secrets.is_empty() {
+        let is_empty = environment.default.is_none() && environment.fallback.is_none();
+        if is_empty && environment.secrets.is_empty() {
             plain(Weight::Default, format!("environments.{name}"), "{}");
         }
     }
@@ -155,6 +173,11 @@ fn side(secret: &SecretConfig) -> Side {
     }
     if !secret.required {
         text.push_str(", else nothing");
+    }
+    match secret.cache {
+        None => {}
+        Some(Duration::ZERO) => text.push_str(", never from a copy"),
+        Some(limit) => text.push_str(&format!(", from a copy of at most {}", written(limit))),
     }
     let references = std::iter::once(&secret.reference).chain(&secret.fallback).cloned().collect();
     Side { text, references, is_required: secret.required }
