@@ -50,23 +50,28 @@ impl Providers for One {
     }
 }
 
-/// What asks the provider of this name, which is of the built-in `plugin` and has routes alone.
-///
-/// Nothing is cached, and audit goes to the world's log.
-pub fn resolver(world: &World, provider: &str, plugin: &str) -> Resolver {
+/// The provider of this name, which is of the built-in `plugin` and has routes alone.
+pub fn opened(world: &World, provider: &str, plugin: &str) -> Opened {
     let home = world.places();
     let grant: Grant = serde_json::from_slice(&std::fs::read(home.grant_file(provider)).unwrap()).unwrap();
     let egress = Egress::open(&grant, &Options::new(Arc::new(Variables(world.variables().collect())))).unwrap();
     let sandbox = Sandbox::start(&home, Compiler::new(program()), Calls::Many).unwrap();
     let found = found(&root().join(format!("target/plugins/{plugin}.wasm")));
     let doors = Doors { egress: Some(egress), ..Doors::default() };
-    let opened = Opened {
+    Opened {
         name: provider.to_owned(),
         provider: Arc::new(sandbox.open(&found, &grant, doors).unwrap()),
         plugin_digest: found.component.digest.clone(),
         grant_digest: grant.digest(),
         terms: Terms::default(),
-    };
+    }
+}
+
+/// What asks the provider of this name, as [`opened`] knows it.
+///
+/// Nothing is cached, and audit goes to the world's log.
+pub fn resolver(world: &World, provider: &str, plugin: &str) -> Resolver {
+    let (home, opened) = (world.places(), opened(world, provider, plugin));
     let caller = Caller { user: "tests".to_owned() };
     let audit = Audit::new(&home, Settings::default(), Who::default());
     Resolver::new(Box::new(One(opened)), caller, Policy, Cache::none(), audit)

@@ -7,6 +7,7 @@
 )]
 
 mod audit;
+mod cache;
 mod clouds;
 mod many;
 mod masking;
@@ -75,6 +76,8 @@ fn main() {
     let plugins = root().join("target/plugins");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(sandbox::calls(&home, &grant, &plugins, server.address()));
+    let library = world.with("VAULT_TOKEN", ROOT);
+    runtime.block_on(cache::cache(forge_tests::library::opened(&library, "bao", "vault")));
     audit::audit();
     clouds::aws();
     many::many();

@@ -58,6 +58,7 @@ const EXPOSING: &[(&str, &str)] = &[
     ("host/cli/src/keyring/", "puts the sealing key into a keyring"),
     ("host/cli/src/providers.rs", "hands a credential from its source to the broker"),
     ("host/core/src/audit/key.rs", "derives the keys of the audit log from the sealing key"),
+    ("host/core/src/cache/sealed.rs", "seals copies of values"),
     ("host/core/src/document.rs", "puts values into documents"),
     ("host/core/src/document/typed.rs", "puts values into those of a program"),
     ("host/core/src/field.rs", "takes a field out of a value"),

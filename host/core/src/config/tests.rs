@@ -170,3 +170,53 @@ fn where_a_new_sealing_key_goes_is_the_users_to_say_and_no_projects() {
         assert!(parse(wrong).is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn what_is_said_of_copies_is_read_and_a_project_can_say_less_of_it() {
+    let layer = parse(
+        "[cache]\nttl = \"90s\"\nmax-stale = \"1h\"\ndisk = true\nentries = 7\n[secrets]\nA = { ref = \"a\", cache = false }\nB = { ref = \"b\", cache = \"5s\" }\n[providers.p]\nplugin = \"x\"\ncache = false\n",
+    )
+    .unwrap();
+    assert_eq!(layer.cache.ttl, Some(Duration::from_secs(90)));
+    assert_eq!(layer.cache.entries, Some(7));
+    assert_eq!(layer.providers.get("p").unwrap().cache, Some(CacheConfig::OFF));
+    assert_eq!(layer.secrets.get("A").unwrap().cache, Some(Duration::ZERO));
+    let config = Config::of(Layer::default(), layer, None, None);
+    assert_eq!(config.limits().len(), 2);
+    assert!(!config.caching.rules(Some(CacheConfig::OFF), false).keeps());
+    for wrong in
+        ["ttl = 5", "ttl = \"soon\"", "ttl = \"31d\"", "disk = 1", "entries = 0", "entries = 10001", "size = 1"]
+    {
+        assert!(parse(&format!("[cache]\n{wrong}\n")).is_err(), "{wrong}");
+    }
+    for own in [
+        "[cache]\ndisk = true\n",
+        "[cache]\nentries = 5\n",
+        "providers.p = { plugin = \"x\", cache = { disk = true } }\n",
+    ] {
+        assert!(matches!(project(own), Err(Error::NotForProjects { .. })), "{own}");
+        assert!(parse(own).is_ok(), "{own}");
+    }
+    assert!(project("[cache]\ndisk = false\nttl = \"1s\"\n").is_ok());
+}
+
+#[test]
+fn stand_ins_belong_to_the_default_provider_that_they_were_written_for() {
+    let user = "default = \"a\"\nfallback = [\"local\"]\nproviders = { a = { plugin = \"x\" }, b = { plugin = \"x\" } }\n[environments.same]\n[environments.other]\ndefault = \"b\"\n[environments.none]\nfallback = []\n[environments.own]\ndefault = \"b\"\nfallback = [\"a\", \"local\"]\n";
+    let of = |project_text: Option<&str>, environment: Option<&str>| {
+        let project = project_text.map(|text| project(text).map_err(|_| unreachable!("it is right")));
+        let config = Config::of(Layer::default(), parse(user).unwrap(), project, environment);
+        config.fallback().map(<[String]>::to_vec)
+    };
+    assert_eq!(of(None, None), Ok(vec!["local".to_owned()]));
+    assert_eq!(of(None, Some("same")), Ok(vec!["local".to_owned()]));
+    assert_eq!(of(None, Some("other")), Ok(Vec::new()));
+    assert_eq!(of(None, Some("none")), Ok(Vec::new()));
+    assert_eq!(of(None, Some("own")), Ok(vec!["a".to_owned(), "local".to_owned()]));
+    assert_eq!(of(Some("default = \"b\"\n"), None), Ok(Vec::new()));
+    assert_eq!(of(Some("fallback = [\"b\"]\n"), None), Ok(vec!["b".to_owned()]));
+    assert_eq!(of(Some("fallback = [\"c\"]\n"), None), Err(Refusal::Fallback("c".to_owned())));
+    // A project that nobody allowed may not decide it by being ignored either.
+    let config = Config::of(Layer::default(), parse(user).unwrap(), Some(withheld("fallback = [\"b\"]\n")), None);
+    assert!(matches!(config.fallback(), Err(Refusal::Project(_))));
+}

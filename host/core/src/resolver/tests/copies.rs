@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::*;
 use crate::cache::Rules;
+use crate::resolver::references::Wanted;
 
 /// A backend that can be stopped, that can deny, and that counts what it is asked.
 #[derive(Debug, Default)]
@@ -206,6 +207,44 @@ async fn a_stand_in_answers_a_bare_path_alone_and_only_while_the_backend_is_away
     let before = two.spare.asked();
     assert_eq!(resolver.read(target("c")).await.unwrap_err().kind, Kind::AccessDenied);
     assert_eq!(resolver.read_many(&[target("c")]).await.pop().unwrap().unwrap_err().kind, Kind::AccessDenied);
+    assert_eq!(two.spare.asked(), before);
+}
+
+#[tokio::test]
+async fn a_reference_has_stand_ins_of_its_own_or_those_of_the_default_provider() {
+    let directory = tempfile::tempdir().unwrap();
+    let (two, manner) = (Two::default(), falling_back());
+    let resolver = over(&two, directory.path(), &manner);
+    two.main.is_away.store(true, Ordering::SeqCst);
+    let wanted = |text: &str, fallback: &[&str]| Wanted {
+        fallback: fallback.iter().map(|text| text.parse().unwrap()).collect(),
+        ..Wanted::new("here", text.parse().unwrap())
+    };
+    let all = [
+        wanted("a", &[]),
+        wanted("a", &["store://main/b", "store://spare/c"]),
+        wanted("store://main/a", &[]),
+        wanted("a?version=1", &[]),
+    ];
+    let answers = resolver.read_wanted(&all).await;
+    let values: Vec<Option<&[u8]>> =
+        answers.iter().map(|answer| answer.as_ref().ok().map(|value| value.expose())).collect();
+    let expected: [Option<&[u8]>; 4] = [Some(b"a"), Some(b"c"), None, None];
+    assert_eq!(values, expected);
+    let told = told(&manner);
+    assert!(told.contains(&"`store://spare/a` answers in place of `a`: it is down".to_owned()), "{told:?}");
+    let both = "`store://spare/c` answers in place of `a`: it is down; in its place `store://main/b`: it is down";
+    assert!(told.contains(&both.to_owned()), "{told:?}");
+    // One that has answered ends it, whatever it said.
+    two.spare.denies.store(true, Ordering::SeqCst);
+    let own = wanted("a", &["store://spare/d", "store://spare/e"]);
+    let failure = resolver.read_wanted(&[own]).await.pop().unwrap().unwrap_err();
+    assert_eq!(failure.what, "it is down; in its place `store://spare/d`: it says no");
+    two.main.is_away.store(false, Ordering::SeqCst);
+    two.main.denies.store(true, Ordering::SeqCst);
+    let before = two.spare.asked();
+    let own = wanted("f", &["store://spare/f"]);
+    assert_eq!(resolver.read_wanted(&[own]).await.pop().unwrap().unwrap_err().kind, Kind::AccessDenied);
     assert_eq!(two.spare.asked(), before);
 }
 
