@@ -74,7 +74,7 @@ pub fn resolver(world: &World, provider: &str, plugin: &str) -> Resolver {
     let (home, opened) = (world.places(), opened(world, provider, plugin));
     let caller = Caller { user: "tests".to_owned() };
     let audit = Audit::new(&home, Settings::default(), Who::default());
-    Resolver::new(Box::new(One(opened)), caller, Policy, Cache::none(), audit)
+    Resolver::new(Box::new(One(opened)), caller, Policy::default(), Cache::none(), audit)
 }
 
 /// What one read of several answered: the bytes of the value, where there is one.

@@ -39,6 +39,7 @@ mod openbao_errors;
 mod openbao_history;
 mod openbao_policy;
 mod output;
+mod policy;
 mod project;
 mod prompts;
 mod rate_limit;

@@ -125,6 +125,11 @@ fn the_audit_log() {
 }
 
 #[test]
+fn policies() {
+    plays("policy");
+}
+
+#[test]
 fn references_in_files() {
     plays("inject");
 }

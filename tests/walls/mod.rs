@@ -2,6 +2,7 @@
 
 mod broken;
 mod manifests;
+mod policy;
 mod sources;
 
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use forge_tests::world::{files, root};
 type Wall = fn(&Path) -> Vec<String>;
 
 /// All walls, by the sentence that each one keeps.
-const WALLS: [(&str, Wall); 8] = [
+const WALLS: [(&str, Wall); 10] = [
     ("crates depend on each other only along the arrows", manifests::arrows),
     ("a library that is one crate's alone is named by no other", manifests::sole_users),
     ("no file has more than 500 lines", sources::lengths),
@@ -21,6 +22,8 @@ const WALLS: [(&str, Wall); 8] = [
     ("unsafe code stands only where it is listed", sources::unsafe_code),
     ("secret bytes are exposed only where it is listed", sources::exposures),
     ("only the command line reads the environment", sources::environment),
+    ("every entry into the resolver asks the policy", policy::entries),
+    ("only the resolver asks a provider", policy::callers),
 ];
 
 #[test]

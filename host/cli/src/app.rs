@@ -42,6 +42,7 @@ pub(crate) struct App {
     pub(crate) audit: Audit,
     /// What is still to be told of operations that went well.
     pub(crate) notices: Notices,
+    pub(crate) policy: Policy,
     pub(crate) config_file: PathBuf,
     pub(crate) config: Config,
     /// The project of the working directory, allowed or not.
@@ -103,6 +104,7 @@ fn begun(arguments: Arguments, printer: &mut Printer, begun: &mut Option<Runtime
             Command::Provider(Later(command)) => commands::provider::run(&app, printer, command).await,
             Command::Plugin(Later(command)) => commands::plugin::run(&app, printer, command),
             Command::Audit(Later(command)) => commands::audit::run(&app, printer, command).await,
+            Command::Policy(Later(command)) => commands::policy::run(&app, printer, &command),
             Command::Import(Later(arguments)) => commands::import::run(&app, printer, &arguments).await,
             Command::Inject(Later(arguments)) => commands::inject::run(&app, printer, &arguments).await,
             Command::Export(Later(arguments)) => commands::export::run(&app, printer, &arguments).await,
@@ -174,10 +176,15 @@ impl App {
         home.keyring = Some(Arc::new(keyring.clone()));
         let audit = Audit::new(&home, config.audit, who(&global)?);
         let notices = Notices::default();
+        let policy = match config.policies.as_slice() {
+            [] => Policy::default(),
+            sources => Policy::new(sources, environment::principal(), global.reason.as_deref()),
+        };
         Ok(Self {
             home,
             keyring,
             audit,
+            policy,
             notices,
             config_file,
             config,
@@ -195,7 +202,8 @@ impl App {
 
     /// What opens the providers of this command.
     pub(crate) fn opener(&self) -> Opener {
-        let opener = Opener::new(&self.home, &self.config, &self.plugins, &self.audit, self.global.provider.clone());
+        let (policy, default) = (&self.policy, self.global.provider.clone());
+        let opener = Opener::new(&self.home, &self.config, &self.plugins, policy, &self.audit, default);
         opener.keeping_tokens(!self.global.no_token_cache).in_mode(self.mode())
     }
 
@@ -224,7 +232,7 @@ impl App {
         let caller = Caller { user: environment::user() };
         let cache = Cache::new(self.config.caching.entries()).with_disk(Disk::new(&self.home, &self.notices));
         let manner = self.manner(&opener);
-        Resolver::new(Box::new(opener), caller, Policy, cache, self.audit.clone()).in_manner(manner)
+        Resolver::new(Box::new(opener), caller, self.policy.clone(), cache, self.audit.clone()).in_manner(manner)
     }
 
     fn manner(&self, opener: &Opener) -> Manner {

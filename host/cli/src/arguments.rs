@@ -16,6 +16,7 @@ mod export;
 mod generate;
 mod inject;
 mod later;
+pub(crate) mod policy;
 mod project;
 mod redact;
 pub(crate) mod run;
@@ -203,6 +204,9 @@ pub(crate) enum Command {
     /// Show the audit log, and prove that nobody changed it
     #[command(subcommand)]
     Audit(Later<audit::Audit>),
+    /// Say who may do what, and why
+    #[command(subcommand)]
+    Policy(Later<policy::Policy>),
     /// Put secrets in the places of `${secret:REF}` in a YAML, JSON, TOML, dotenv, INI or text file
     #[command(
         after_help = "Examples:\n  forge inject -i app.yaml                  # to standard output\n  forge inject -i app.yaml -o app.filled.yaml\n  forge inject -i app.yaml --dry-run        # which secrets, and where\n  forge inject -i .env --in-place\n  kubectl kustomize . | forge inject --file-format yaml | kubectl apply -f -"

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use forge_core::Kind;
 use forge_core::home::Home;
+use forge_core::policy::{LONGEST_NAMES, Names, Principal};
 use forge_core::provider::Failure;
 use zeroize::Zeroizing;
 
@@ -94,6 +95,22 @@ pub(crate) fn working_directory() -> Option<PathBuf> {
 /// The number of the user who runs this, whose files are trusted to be theirs.
 pub(crate) fn user_number() -> u32 {
     rustix::process::geteuid().as_raw()
+}
+
+/// Who runs this, as policies see it: the kernel's word for the numbers, and the machine's own files for their names.
+pub(crate) fn principal() -> Principal {
+    // What the process is in, and not what a file says that its user may be in.
+    let groups = rustix::process::getgroups().unwrap_or_default();
+    let groups = groups.into_iter().chain([rustix::process::getegid()]).map(|group| group.as_raw());
+    Principal::new(user_number(), groups, &names())
+}
+
+/// The names of this machine's own users and groups. Where a file can't be read, nobody has one: then what a policy denies
+/// by name is denied to all.
+pub(crate) fn names() -> Names {
+    let read =
+        |path| forge_core::home::read_owned(Path::new(path), LONGEST_NAMES, 0).ok().flatten().unwrap_or_default();
+    Names::read(&read("/etc/passwd"), &read("/etc/group"))
 }
 
 /// The machine's configuration, which only root may write.

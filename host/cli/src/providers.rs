@@ -12,7 +12,7 @@ use forge_core::config::{Config, LOCAL, Owner, ProviderConfig};
 use forge_core::grant::{Asks, DirectoryGrant, Grant, PluginPin, SCHEMA_VERSION};
 use forge_core::home::{self, Home};
 use forge_core::manifest::{DirectoryMode, LimitsAsk, Manifest};
-use forge_core::policy::{Caller, Policy};
+use forge_core::policy::{Action, Caller, Policy};
 use forge_core::project::directory;
 use forge_core::provider::Failure;
 use forge_core::reference::Reference;
@@ -42,6 +42,7 @@ pub(crate) struct Opener {
     home: Home,
     config: Arc<Config>,
     plugins: Arc<Plugins>,
+    policy: Policy,
     audit: Audit,
     default: Option<String>,
     /// Grants that are allowed and not recorded yet.
@@ -69,6 +70,7 @@ impl Opener {
         home: &Home,
         config: &Config,
         plugins: &Arc<Plugins>,
+        policy: &Policy,
         audit: &Audit,
         default: Option<String>,
     ) -> Self {
@@ -76,6 +78,7 @@ impl Opener {
             home: home.clone(),
             config: Arc::new(config.clone()),
             plugins: Arc::clone(plugins),
+            policy: policy.clone(),
             audit: audit.clone(),
             default,
             unrecorded: Arc::default(),
@@ -125,7 +128,7 @@ impl Opener {
     }
 
     /// The configured provider that a name, a plugin's id or an alias means; `None` is the built-in `local`.
-    fn named<'a>(&'a self, name: &'a str) -> Outcome<(&'a str, Option<&'a ProviderConfig>)> {
+    pub(crate) fn named<'a>(&'a self, name: &'a str) -> Outcome<(&'a str, Option<&'a ProviderConfig>)> {
         if name == LOCAL {
             return Ok((LOCAL, None));
         }
@@ -228,6 +231,13 @@ impl Opener {
         grant.read_only = true;
         grant.directories.iter_mut().for_each(|directory| directory.mode = DirectoryMode::Read);
         self.start(name, &found, &grant).map(drop)
+    }
+
+    /// Refuses to test a provider that is not recorded yet, where the policy would not have it tested afterwards.
+    pub(crate) fn check_policy(&self, name: &str) -> Outcome {
+        let decision = self.policy.decide(Action::Check, name, "");
+        let failure = || Failure::new(Kind::AccessDenied, decision.why()).with_hint(decision.hint());
+        if decision.is_allowed { Ok(()) } else { Err(failure()) }
     }
 
     /// Makes a provider and keeps it for the rest of the command.
@@ -388,8 +398,8 @@ impl Opener {
         let caller = Caller { user: environment::user() };
         let cache = Cache::none();
         let manner = Manner { mode: self.mode, ..Manner::default() };
-        let resolver =
-            Resolver::new(Box::new(self.clone()), caller, Policy, cache, self.audit.clone()).in_manner(manner);
+        let resolver = Resolver::new(Box::new(self.clone()), caller, self.policy.clone(), cache, self.audit.clone());
+        let resolver = resolver.in_manner(manner);
         let target = Target { provider: Some(name), path: &reference.path, version: reference.version.as_deref() };
         let secret = resolver.read(target).await.map_err(|failure| failure.what)?;
         let value = secret.map(|secret| field::take(&secret, reference.field.as_deref())).transpose();

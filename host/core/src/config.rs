@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{self, OnFailure};
+use crate::policy;
 use crate::project;
 use crate::rate::Rate;
 use crate::reference::Reference;
@@ -19,6 +20,7 @@ mod raw;
 pub(crate) use cache::written;
 pub use cache::{CacheConfig, Caching};
 pub use error::{At, Error};
+pub(crate) use raw::at as place_in;
 
 /// The longest configuration that is read, in bytes.
 pub const LONGEST: u64 = 1 << 20;
@@ -156,6 +158,9 @@ pub struct Layer {
     /// How the audit log is written, which a project can't say either.
     #[serde(skip)]
     pub audit: AuditConfig,
+    /// Who may do what, which a project can't say either: of each file that says something, the machine's first.
+    #[serde(skip)]
+    pub policies: Vec<policy::Source>,
 }
 
 /// What a layer says of the audit log.
@@ -208,6 +213,8 @@ impl Layer {
         self.cache = self.cache.under(over.cache);
         self.key_place = over.key_place.or(self.key_place);
         self.audit = self.audit.under(over.audit);
+        // Each has to allow what is done: the user's can take something away from what the machine's allows, and add nothing.
+        self.policies.extend(over.policies);
         self.providers.extend(over.providers);
         self.secrets.extend(over.secrets);
         for (name, over) in over.environments {
@@ -244,6 +251,8 @@ pub struct Config {
     pub key_place: Option<KeyPlace>,
     /// How the audit log is written.
     pub audit: audit::Settings,
+    /// Who may do what: each of them has to allow what is done.
+    pub policies: Vec<policy::Source>,
     /// The project that does not count, if there is one.
     pub withheld: Option<Box<Withheld>>,
 }
@@ -309,8 +318,8 @@ impl Config {
         let audit = all.audit.settings();
         let secrets = secrets_of(&all, withheld.as_deref(), environment);
         let limits = limits_of(&all, environment);
-        let key_place = all.key_place;
-        Self { default, providers: all.providers, caching, limits, secrets, key_place, audit, withheld }
+        let (key_place, policies) = (all.key_place, all.policies);
+        Self { default, providers: all.providers, caching, limits, secrets, key_place, audit, policies, withheld }
     }
 
     /// The provider of a bare path.

@@ -127,6 +127,10 @@ impl Resolver {
     /// As [`Resolver::open`], and [`Kind::Unsupported`].
     pub async fn prepare(&self, target: Target<'_>, action: Action) -> Result<Opened, Failure> {
         let opened = self.open(target.provider).await?;
+        if !self.policy.decide(action, &opened.name, target.path).is_allowed {
+            // It says why, and is on record as refused.
+            self.decided(&opened, target, action, None)?;
+        }
         if let Err(failure) = opened.provider.check_ability(action) {
             let operation = self.begin(&opened, target, action)?;
             self.end::<()>(operation, Err(failure))?;
@@ -316,7 +320,13 @@ impl Resolver {
         let opened = self.opened(target, Action::List).await?;
         let operation = self.begin(&opened, target, Action::List)?;
         let prefix = Some(target.path).filter(|path| !path.is_empty());
-        let answer = opened.provider.list(&operation.log, prefix, cursor, limit).await;
+        let mut answer = opened.provider.list(&operation.log, prefix, cursor, limit).await;
+        if let Ok(page) = &mut answer
+            && self.policy.is_configured()
+        {
+            // Below a prefix that may be listed there can be names that may not be known.
+            page.entries.retain(|entry| self.policy.shows(&opened.name, &entry.path));
+        }
         self.end(operation, answer)
     }
 
@@ -357,10 +367,10 @@ impl Resolver {
         action: Action,
         in_place_of: Option<&'a str>,
     ) -> Result<Operation<'a>, Failure> {
-        let decision = self.policy.decide(&self.caller, action, &opened.name, target.path);
+        let decision = self.policy.decide(action, &opened.name, target.path);
         let mut asked = Asked::new(&self.caller.user, action.token(), &opened.name, target.path, target.version);
         asked.plugin = &opened.plugin_digest;
-        asked.rule = decision.rule.into();
+        asked.rule = decision.rule.clone();
         asked.allowed = decision.is_allowed;
         asked.fallback_for = in_place_of.map(Into::into);
         let operation = Operation {
@@ -378,8 +388,8 @@ impl Resolver {
         if decision.is_allowed {
             return Ok(operation);
         }
-        let what = format!("the policy does not allow it: rule `{}`", decision.rule);
-        self.end::<Operation<'a>>(operation, Err(Failure::new(Kind::AccessDenied, what)))
+        let failure = Failure::new(Kind::AccessDenied, decision.why()).with_hint(decision.hint());
+        self.end::<Operation<'a>>(operation, Err(failure))
     }
 
     /// An operation that the policy allows and whose beginning is on record.

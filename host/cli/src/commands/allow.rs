@@ -195,7 +195,7 @@ fn opener(app: &App, meaning: &Layer) -> Opener {
     let mut config = app.config.clone();
     config.providers.extend(meaning.providers.clone());
     config.withheld = None;
-    Opener::new(&app.home, &config, &app.plugins, &app.audit, None)
+    Opener::new(&app.home, &config, &app.plugins, &app.policy, &app.audit, None)
         .asking(!app.global.non_interactive)
         .keeping_tokens(!app.global.no_token_cache)
         .knowing(&app.answers)

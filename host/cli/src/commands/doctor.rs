@@ -58,13 +58,14 @@ pub(crate) async fn run(app: &App, printer: &mut Printer, offline: bool) -> Outc
         Check::new("forge", Status::Ok, format!("{}, contract {}", env!("CARGO_PKG_VERSION"), forge_sandbox::CONTRACT)),
         engine(app),
         configuration(app),
+        policy(app),
     ];
     checks.extend([&app.home.config, &app.home.data, &app.home.cache].into_iter().filter_map(|path| private(path)));
     checks.extend(project(app));
     checks.push(sealing_key(app));
     checks.extend(plugins(app));
     checks.extend(detected(app));
-    let opener = Opener::new(&app.home, &app.config, &app.plugins, &app.audit, None);
+    let opener = Opener::new(&app.home, &app.config, &app.plugins, &app.policy, &app.audit, None);
     let opener = opener.keeping_tokens(!app.global.no_token_cache);
     for name in std::iter::once(LOCAL).chain(app.config.providers.keys().map(String::as_str)) {
         checks.push(Check::of(format!("provider `{name}`"), provider(app, &opener, name, offline).await));
@@ -110,6 +111,20 @@ fn configuration(app: &App) -> Check {
         format!("{there}, {providers} besides `local`, default `{default}`")
     });
     Check::of("configuration", detail)
+}
+
+/// Whether the rules of who may do what can be used.
+fn policy(app: &App) -> Check {
+    let loaded = app.policy.load();
+    let hint = loaded.as_ref().err().map(forge_core::policy::Error::hint);
+    let detail = loaded.map(|rules| match (app.policy.is_configured(), rules) {
+        (false, _) => "none: the grants decide".to_owned(),
+        (true, 1) => "1 rule".to_owned(),
+        (true, rules) => format!("{rules} rules"),
+    });
+    let failure =
+        |error: forge_core::policy::Error| Failure::new(Kind::AccessDenied, format!("everything is denied: {error}"));
+    Check { hint, ..Check::of("policy", detail.map_err(failure)) }
 }
 
 /// The project of the working directory: allowed, or why it does not count.

@@ -12,6 +12,7 @@ pub(crate) mod init;
 pub(crate) mod inject;
 pub(crate) mod out;
 pub(crate) mod plugin;
+pub(crate) mod policy;
 pub(crate) mod provider;
 pub(crate) mod redact;
 pub(crate) mod run;

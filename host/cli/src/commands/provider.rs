@@ -30,7 +30,7 @@ pub(crate) async fn run(app: &App, printer: &mut Printer, command: Provider) -> 
 }
 
 fn opener(app: &App) -> Opener {
-    Opener::new(&app.home, &app.config, &app.plugins, &app.audit, None)
+    Opener::new(&app.home, &app.config, &app.plugins, &app.policy, &app.audit, None)
         .asking(!app.global.non_interactive)
         .keeping_tokens(!app.global.no_token_cache)
         .knowing(&app.answers)

@@ -1,7 +1,7 @@
 //! Why a configuration can't be used, and where in it.
 
 /// Where in a file something stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct At {
     /// The line, counted from 1.
     pub line: usize,

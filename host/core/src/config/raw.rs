@@ -8,11 +8,13 @@ use toml::de::{DeTable, DeValue};
 use super::{At, AuditConfig, Environment, Error, KeyPlace, LOCAL, Layer, Owner, Place, ProviderConfig, SecretConfig};
 use crate::audit::OnFailure;
 use crate::manifest::printable;
+use crate::policy::Source;
 use crate::rate;
 use crate::reference::{self, Reference, is_name};
 use crate::setting::is_invisible;
 
 mod cache;
+mod policy;
 
 /// The longest name of a variable, in bytes.
 const LONGEST_VARIABLE: usize = 200;
@@ -66,7 +68,8 @@ pub(super) fn parse(bytes: &[u8], place: &Place) -> Result<Layer, Error> {
     Reader { text, place }.layer(table.get_ref())
 }
 
-fn at(text: &str, offset: usize) -> At {
+/// Where in a text the byte at `offset` stands.
+pub(crate) fn at(text: &str, offset: usize) -> At {
     let before = text.get(..offset.min(text.len())).unwrap_or_default();
     let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
@@ -116,6 +119,10 @@ impl<'t> Reader<'t> {
                     for field in self.fields(field.table()?, &field.name) {
                         self.audit(&field, &mut layer.audit)?;
                     }
+                }
+                // What is wrong with it stops no command: it denies what a policy decides.
+                "policy" if self.place.owner != Owner::Project => {
+                    layer.policies = vec![Source { place: self.place.clone(), written: self.policy(&field) }];
                 }
                 _ => return Err(self.unknown(&field)),
             }

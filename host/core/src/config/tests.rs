@@ -81,7 +81,6 @@ fn text_that_drives_a_terminal_is_refused() {
 fn a_project_can_not_say_what_only_its_user_may() {
     for (text, name) in [
         ("audit = { path = \"/dev/null\" }", "audit"),
-        ("policy = \"allow\"", "policy"),
         ("[publishers]\nx = \"y\"", "publishers"),
         ("proxy = \"http://evil\"", "proxy"),
         ("[providers.a]\nplugin = \"vault\"\ntls-ca = \"ca.pem\"", "providers.a.tls-ca"),
@@ -95,6 +94,9 @@ fn a_project_can_not_say_what_only_its_user_may() {
         assert!(matches!(project(text), Err(Error::NotForProjects { name: found, .. }) if found == name), "{text}");
         assert!(matches!(parse(text), Err(Error::Unknown { .. })), "{text}");
     }
+    // A policy of one's own that is wrong denies, and stops nothing else.
+    assert!(matches!(project("policy = \"allow\""), Err(Error::NotForProjects { name, .. }) if name == "policy"));
+    assert!(parse("policy = \"allow\"").unwrap().policies.first().unwrap().written.is_err());
     let source = "[providers.a]\nplugin = \"vault\"\ncredential = { kind = \"vault-token\", token = \"env:X\" }";
     assert!(matches!(project(source), Err(Error::Source { .. })));
     let source = "[providers.a]\nplugin = \"vault\"\ncredential.kind = \"header,name=x-k,value=env:X\"";

@@ -10,6 +10,7 @@ use crate::home::Home;
 use crate::secret::{Value, VersionState};
 
 mod copies;
+mod policy;
 mod references;
 
 #[derive(Debug, Default)]
@@ -120,7 +121,7 @@ fn resolver(memory: &Arc<Memory>, data: &std::path::Path) -> Resolver {
     let caller = Caller { user: "tester".to_owned() };
     let home = Home { config: data.join("c"), data: data.to_owned(), cache: data.join("k"), keyring: None };
     let audit = Audit::new(&home, Settings::default(), Who::default());
-    Resolver::new(Box::new(One(opened)), caller, Policy, Cache::new(10), audit)
+    Resolver::new(Box::new(One(opened)), caller, Policy::default(), Cache::new(10), audit)
 }
 
 /// The log's text, and the outcomes in it.

@@ -196,6 +196,7 @@ pub(in crate::commands) async fn propose(
 
 /// Lets the plugin discover what is missing, and learns whom the credential speaks for; answers what a person must know.
 pub(in crate::commands) async fn settle(opener: &Opener, found: &Found, grant: &mut Grant) -> Outcome<Vec<String>> {
+    opener.check_policy(&grant.provider)?;
     check_certificate(opener, grant).await?;
     // Where what follows fails, a token that was got stays kept: it may have cost a secret of one use, and only the same
     // credential of the same name can use it.

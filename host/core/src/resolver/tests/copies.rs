@@ -105,7 +105,7 @@ fn over(two: &Two, data: &std::path::Path, manner: &Manner) -> Resolver {
     let home = Home { config: data.join("c"), data: data.to_owned(), cache: data.join("k"), keyring: None };
     let audit = Audit::new(&home, Settings::default(), Who::default());
     let caller = Caller { user: "tester".to_owned() };
-    Resolver::new(Box::new(two.clone()), caller, Policy, Cache::new(10), audit).in_manner(manner.clone())
+    Resolver::new(Box::new(two.clone()), caller, Policy::default(), Cache::new(10), audit).in_manner(manner.clone())
 }
 
 fn falling_back() -> Manner {
