@@ -11,8 +11,11 @@ const RESOLVER: &str = "host/core/src/resolver";
 const ASKING: [&str; 4] = ["self.decided(", "self.begin(", "self.read_many(", "self.read_references("];
 
 /// Entries that ask nothing, and why.
-const SILENT: [(&str, &str); 2] =
-    [("new", "makes a resolver"), ("open", "says which provider a name means, and asks it for nothing")];
+const SILENT: [(&str, &str); 3] = [
+    ("new", "makes a resolver"),
+    ("metrics", "says what was counted"),
+    ("open", "says which provider a name means, and asks it for nothing"),
+];
 
 /// Where a provider is called, which takes a log of the call; and why.
 const CALLERS: [(&str, &str); 5] = [

@@ -16,6 +16,7 @@ pub mod keyring;
 pub mod kind;
 pub mod manifest;
 pub mod masking;
+pub mod metrics;
 pub mod notice;
 pub mod parallel;
 pub mod policy;

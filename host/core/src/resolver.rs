@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use crate::Kind;
 use crate::audit::{self, Asked, Audit, Ended, Id};
 use crate::cache::{Cache, Terms};
+use crate::metrics::{Done, Metrics};
 use crate::policy::{Action, Caller, Policy};
 use crate::provider::{CallLog, Failure, SecretProvider};
 use crate::secret::{Attributes, Entry, Page, PutOptions, Secret, SecretVersion, VersionPage, VersionState};
@@ -56,6 +57,7 @@ pub struct Resolver {
     manner: Manner,
     /// What is to be read anew in the background.
     due: Mutex<Vec<Due>>,
+    metrics: Metrics,
     /// The grants whose backends refuse to be read many at a time: asked once, and not again for each batch.
     refusing: Mutex<HashSet<String>>,
 }
@@ -83,6 +85,7 @@ struct Operation<'a> {
     target: Target<'a>,
     id: Id,
     asked: Asked<'a>,
+    metrics: &'a Metrics,
     begun: Instant,
     log: CallLog,
     /// Whether its beginning is on record.
@@ -97,8 +100,9 @@ struct Operation<'a> {
 impl Resolver {
     /// A resolver for one caller.
     pub fn new(providers: Box<dyn Providers>, caller: Caller, policy: Policy, cache: Cache, audit: Audit) -> Self {
-        let (manner, due, refusing) = (Manner::default(), Mutex::default(), Mutex::default());
-        Self { providers, caller, policy, cache, audit, manner, due, refusing }
+        let (metrics, manner, due, refusing) =
+            (Metrics::default(), Manner::default(), Mutex::default(), Mutex::default());
+        Self { providers, caller, policy, cache, audit, metrics, manner, due, refusing }
     }
 
     /// The same, which goes about its reads in this manner.
@@ -110,6 +114,11 @@ impl Resolver {
     /// The copies that it has.
     pub fn cache(&self) -> &Cache {
         &self.cache
+    }
+
+    /// What was counted of all operations until now.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The provider that a name means.
@@ -349,6 +358,8 @@ impl Resolver {
             Ok(opened) => return Ok(opened),
             Err(failure) => failure,
         };
+        let (operation, outcome) = (action.token(), failure.kind.token());
+        self.metrics.operation(Done { operation, outcome, cached: false, took: begun.elapsed() });
         let provider = target.provider.unwrap_or_default();
         let mut asked = Asked::new(&self.caller.user, action.token(), provider, target.path, target.version);
         asked.rule = "not-opened".into();
@@ -378,6 +389,7 @@ impl Resolver {
             target,
             id: self.audit.id()?,
             asked,
+            metrics: &self.metrics,
             begun: Instant::now(),
             log: CallLog::default(),
             is_announced: false,
@@ -425,18 +437,22 @@ impl Resolver {
     fn end<T>(&self, operation: Operation<'_>, answer: Result<T, Failure>) -> Result<T, Failure> {
         let ended = operation.ended(answer.as_ref().err());
         let records = [(&operation.id, &operation.asked, ended)];
-        let written = self.audit.end(&records, &operation.log.take(), operation.is_announced);
+        let requests = operation.log.take();
+        self.metrics.requests(&operation.opened.name, requests.len());
+        let written = self.audit.end(&records, &requests, operation.is_announced);
         handed_out(&written, answer)
     }
 }
 
 impl Operation<'_> {
-    /// How it ended, as audit has it.
+    /// Ends it: it is counted, and answered is what audit records.
     fn ended(&self, failure: Option<&Failure>) -> Ended {
+        let (operation, outcome) = (self.asked.operation, failure.map_or("ok", |failure| failure.kind.token()));
+        self.metrics.operation(Done { operation, outcome, cached: self.cached, took: self.begun.elapsed() });
         Ended {
             cached: self.cached,
             stale_seconds: self.stale.map(|age| age.as_secs()),
-            outcome: failure.map_or("ok", |failure| failure.kind.token()),
+            outcome,
             value_hmac: self.value.clone(),
             milliseconds: milliseconds(self.begun),
         }

@@ -216,7 +216,9 @@ impl Resolver {
             self.mark(&mut read.operation, &answer);
             settled.push((read, answer));
         }
-        let written = self.audit.end(&records(&settled), &log.take(), true);
+        let requests = log.take();
+        self.metrics.requests(&opened.name, requests.len());
+        let written = self.audit.end(&records(&settled), &requests, true);
         let answered = settled.into_iter().map(|(read, answer)| (read.place, handed_out(&written, answer)));
         Batched { answered: answered.collect(), alone }
     }

@@ -10,6 +10,7 @@ use crate::home::Home;
 use crate::secret::{Value, VersionState};
 
 mod copies;
+mod metrics;
 mod policy;
 mod references;
 
