@@ -20,6 +20,7 @@ mod bad_input;
 mod cache;
 mod contract;
 mod denials;
+mod doctor;
 mod export;
 mod fallback;
 mod faults;

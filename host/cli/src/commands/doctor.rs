@@ -21,6 +21,8 @@ use crate::printer::Printer;
 use crate::providers::Opener;
 use crate::{arguments, environment};
 
+mod state;
+
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -58,24 +60,29 @@ pub(crate) async fn run(app: &App, printer: &mut Printer, offline: bool) -> Outc
         Check::new("forge", Status::Ok, format!("{}, contract {}", env!("CARGO_PKG_VERSION"), forge_sandbox::CONTRACT)),
         engine(app),
         configuration(app),
-        policy(app),
     ];
+    checks.extend(state::layers(app));
+    checks.push(policy(app));
     checks.extend([&app.home.config, &app.home.data, &app.home.cache].into_iter().filter_map(|path| private(path)));
+    checks.push(state::files(app));
     checks.extend(project(app));
     checks.push(sealing_key(app));
+    checks.push(state::audit(app));
     checks.extend(plugins(app));
     checks.extend(detected(app));
     let opener = Opener::new(&app.home, &app.config, &app.plugins, &app.policy, &app.audit, None);
     let opener = opener.keeping_tokens(!app.global.no_token_cache);
+    checks.extend(state::secrets(app, &opener));
     for name in std::iter::once(LOCAL).chain(app.config.providers.keys().map(String::as_str)) {
         checks.push(Check::of(format!("provider `{name}`"), provider(app, &opener, name, offline).await));
     }
-    report(printer, &checks)
+    report(app, printer, &checks)
 }
 
-fn report(printer: &mut Printer, checks: &[Check]) -> Outcome {
+fn report(app: &App, printer: &mut Printer, checks: &[Check]) -> Outcome {
     if printer.is_json() {
-        printer.object(json!({ "checks": checks }))?;
+        // A log that can't be read is told by its check.
+        printer.object(json!({ "checks": checks, "metrics": state::metrics(app).ok() }))?;
     } else {
         for check in checks {
             let status = match check.status {
@@ -119,8 +126,8 @@ fn policy(app: &App) -> Check {
     let hint = loaded.as_ref().err().map(forge_core::policy::Error::hint);
     let detail = loaded.map(|rules| match (app.policy.is_configured(), rules) {
         (false, _) => "none: the grants decide".to_owned(),
-        (true, 1) => "1 rule".to_owned(),
-        (true, rules) => format!("{rules} rules"),
+        (true, 1) => format!("1 rule of {}", state::policies(app)),
+        (true, rules) => format!("{rules} rules of {}", state::policies(app)),
     });
     let failure =
         |error: forge_core::policy::Error| Failure::new(Kind::AccessDenied, format!("everything is denied: {error}"));
