@@ -13,6 +13,7 @@ mod many;
 mod masking;
 mod processes;
 mod references;
+mod run;
 mod sandbox;
 mod sizes;
 
@@ -84,6 +85,7 @@ fn main() {
     masking::masking();
     sandbox::installs(&plugins.join("vault.wasm"));
     references::references();
+    run::run();
     sizes::sizes();
     let size = std::fs::metadata(program()).unwrap().len();
     println!("\n  {:<44} {:9.1} MiB", "the program with its plugins", size as f64 / f64::from(1 << 20));

@@ -99,7 +99,7 @@ fn begun(arguments: Arguments, printer: &mut Printer, begun: &mut Option<Runtime
     })?;
     begun.insert(runtime).block_on(async {
         match arguments.command {
-            Command::Run(Later(arguments)) => return commands::run::run(&app, printer, arguments).await,
+            Command::Run(Later(arguments)) => return commands::run::run(&app, printer, *arguments).await,
             Command::Secret(Later(command)) => commands::secret::run(&app, printer, command).await,
             Command::Provider(Later(command)) => commands::provider::run(&app, printer, command).await,
             Command::Plugin(Later(command)) => commands::plugin::run(&app, printer, command),

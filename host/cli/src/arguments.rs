@@ -216,7 +216,7 @@ pub(crate) enum Command {
     #[command(
         after_help = "Examples:\n  forge run -- ./server --port 8080\n  forge run --only DATABASE_URL,API_KEY -- psql\n  forge run --from 'store://prod/app/**' --pristine -- env\n  forge run --mount config.yaml --mount-format config.template.yaml -- ./server config.yaml\n  forge run --watch=5m --watch-signal HUP --mount .env -- ./server"
     )]
-    Run(Later<Run>),
+    Run(Later<Box<Run>>),
     /// Pass standard input on to standard output, with the values of secrets masked
     #[command(
         after_help = "Examples:\n  make deploy 2>&1 | forge redact                        # the secrets of the project here\n  forge redact --secret store://prod/app/db < app.log\n  forge redact --from 'app/**' < app.log > app.clean.log"

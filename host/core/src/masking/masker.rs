@@ -97,7 +97,7 @@ impl Masker {
         rest
     }
 
-    /// For a stream that stands still: answers what is held back of it if that is at most [`MOST_AHEAD`] bytes, as where
+    /// For a stream that stands still: answers what is held back of it if that is at most two bytes, as where
     /// somebody types and has to see each letter. Where a value comes of it after all, the rest of that is masked.
     pub fn ahead(&mut self) -> Vec<u8> {
         if !self.is_holding() {

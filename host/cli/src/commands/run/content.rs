@@ -26,7 +26,7 @@ enum What {
     /// Variables, for the program's environment or in a file of this style.
     Variables(crate::arguments::Variables, Option<Style>),
     /// A file with references.
-    Template { name: String, document: Document, wanted: Vec<Wanted> },
+    Template { name: String, document: Box<Document>, wanted: Vec<Wanted> },
 }
 
 /// What was read.
@@ -102,5 +102,5 @@ fn template(path: &Path) -> Outcome<What> {
     }
     let places = places.into_iter().map(Option::unwrap_or_default);
     let wanted = places.zip(document.references()).map(|(place, reference)| Wanted::new(place, reference.clone()));
-    Ok(What::Template { wanted: wanted.collect(), name, document })
+    Ok(What::Template { wanted: wanted.collect(), name, document: Box::new(document) })
 }

@@ -128,9 +128,8 @@ impl Passing {
 
 /// Ends when the program has ended and nothing comes any more; begun anew with each read.
 async fn silence(ended: &mut watch::Receiver<Option<Instant>>) {
-    match ended.wait_for(Option::is_some).await.map(|ended| *ended) {
-        Ok(Some(ended)) => sleep_until((Instant::now() + SILENCE).min(ended + LAST)).await,
-        // Forge itself ends.
-        _ => {}
+    // Without one, forge itself ends.
+    if let Ok(Some(ended)) = ended.wait_for(Option::is_some).await.map(|ended| *ended) {
+        sleep_until((Instant::now() + SILENCE).min(ended + LAST)).await;
     }
 }

@@ -8,7 +8,7 @@ use rustix::termios::{self, OptionalActions, OutputModes, Termios, Winsize};
 
 /// A terminal, to be told from others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Device(u64);
+pub(super) struct Device(rustix::fs::Dev);
 
 /// The terminal at this end, if it is one.
 pub(super) fn device(end: impl AsFd) -> Option<Device> {

@@ -26,6 +26,9 @@ pub(super) enum Then {
     Restart(Option<Zeroizing<Vec<u8>>>),
 }
 
+/// A look that is on its way.
+type Look<'a> = Pin<Box<dyn Future<Output = Outcome<Content>> + 'a>>;
+
 /// Looks at the secrets again and again.
 pub(super) struct Watch<'a> {
     wish: &'a Wish<'a>,
@@ -34,7 +37,7 @@ pub(super) struct Watch<'a> {
     /// When they are looked at next.
     next: Instant,
     /// A look that has begun.
-    look: Option<Pin<Box<dyn Future<Output = Outcome<Content>> + 'a>>>,
+    look: Option<Look<'a>>,
     /// What the program has.
     current: Content,
     /// What it had before, and may still print.
