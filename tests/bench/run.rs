@@ -59,7 +59,11 @@ fn openbao() {
     let mut curl = Command::new("curl");
     curl.args(["--silent", "--fail", "--noproxy", "*", "--parallel", "--parallel-max", "8"]);
     curl.args(["-H", &format!("X-Vault-Token: {ROOT}"), "--config", &world.file("urls", &urls)]);
-    compare("curl -Z --parallel-max 8, from OpenBao", curl, forge(&world, |number| format!("store://bao/many/{number}")));
+    compare(
+        "curl -Z --parallel-max 8, from OpenBao",
+        curl,
+        forge(&world, |number| format!("store://bao/many/{number}")),
+    );
 }
 
 fn aws() {

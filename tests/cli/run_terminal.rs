@@ -156,6 +156,22 @@ fn control_c_reaches_the_program_once() {
 }
 
 #[test]
+fn a_program_at_the_head_of_a_session_has_no_file_of_forge_s_open_and_leads_it() {
+    let world = world();
+    let script = "import os\nopen_ = [n for n in range(3, 10) if os.path.exists(f'/proc/self/fd/{n}')]\nprint(open_, os.getsid(0) == os.getpid() == os.tcgetpgrp(0), os.environ.get('DB') is not None)\nprint(open('/proc/self/cmdline').read().split(chr(0)))";
+    python(&world, "open.py", script);
+    let close: String = (3..10).map(|number| format!("exec {number}>&-; ")).collect();
+    let (screen, _) = Terminal::shell(&world, &format!("{close} {RUN} /usr/bin/env python3 open.py a 'b c'")).ends();
+    assert!(screen.starts_with("[] True True\r\n"), "{screen}");
+    assert!(screen.ends_with("'open.py', 'a', 'b c', '']\r\n"), "{screen}");
+    for (word, code) in [("no-such-program", 127), ("/etc/passwd", 126)] {
+        let (screen, _) = Terminal::shell(&world, &format!("{RUN} {word}; echo ended $?")).ends();
+        assert!(screen.contains("can't run `"), "{screen}");
+        assert!(screen.ends_with(&format!("ended {code}\r\n")), "{screen}");
+    }
+}
+
+#[test]
 fn the_terminal_is_given_back_as_it_was() {
     let world = world();
     for (script, code) in

@@ -19,6 +19,9 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     memory::keep();
+    if let Some(code) = commands::run::session() {
+        return ExitCode::from(code);
+    }
     commands::completion::answer();
     let arguments = match arguments::parse() {
         Ok(arguments) => arguments,

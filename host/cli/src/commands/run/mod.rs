@@ -11,6 +11,7 @@ mod stream;
 mod terminal;
 mod watch;
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::unix::process::CommandExt as _;
 
@@ -30,8 +31,8 @@ use self::start::Program;
 use self::watch::{Then, Watch};
 use super::redact;
 use crate::app::App;
-use crate::arguments::Run;
 use crate::arguments::run::FAILED;
+use crate::arguments::{Global, Run};
 use crate::failure::{Context as _, Outcome, usage};
 use crate::printer::Printer;
 
@@ -43,6 +44,22 @@ const NOT_THERE: u8 = 127;
 pub(crate) fn exit_code(failure: &Failure) -> u8 {
     // Who breaks off a question sees what Ctrl-C gives everywhere.
     if failure.kind == Kind::Interrupted { failure.kind.exit_code() } else { FAILED }
+}
+
+/// Becomes the program that a session is for, where this process was started for that; its exit code where it can't.
+pub(crate) fn session() -> Option<u8> {
+    let (error, name) = start::becomes(crate::environment::arguments().skip(1))?;
+    let (code, failure) = not_started(&error);
+    let failure: Outcome = Err(failure).context(|| tried(&name));
+    if let Err(failure) = failure {
+        Printer::new(&Global::default()).failure(&failure);
+    }
+    Some(code)
+}
+
+/// What was tried, for people.
+fn tried(name: &OsStr) -> String {
+    format!("can't run `{}`", printable(&name.to_string_lossy()))
 }
 
 pub(crate) async fn run(app: &App, printer: &mut Printer, typed: Run) -> Outcome<u8> {
@@ -222,7 +239,10 @@ impl Task<'_> {
         }
         printer.tell_trouble();
         crate::tokens::finish(printer).await;
-        Stopped::NotStarted(program.command().exec())
+        match program.command() {
+            Ok(mut command) => Stopped::NotStarted(command.exec()),
+            Err(error) => Stopped::NotStarted(error),
+        }
     }
 }
 

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use forge_core::masking::Masker;
 use pty_process::{OwnedReadPty, OwnedWritePty, Pts};
 use rustix::fs::{Access, access};
+use rustix::io::Errno;
+use rustix::process::{ioctl_tiocsctty, setsid};
 use rustix::termios;
 use tokio::process::Command;
 
@@ -18,6 +20,9 @@ use super::environment::Variables;
 use super::running::{Running, Session};
 use super::stream::{Source, Stream};
 use super::terminal;
+
+/// The word that this program is started with to become another one at the head of a terminal's session.
+const SESSION: &str = "__session";
 
 /// What is started.
 #[derive(Debug)]
@@ -30,27 +35,66 @@ pub(super) struct Program {
 
 impl Program {
     /// The same as a command of the standard library, which asks no shell.
-    pub(super) fn command(&self) -> std::process::Command {
-        let mut words = self.words.iter();
-        let name = words.next().cloned().unwrap_or_default();
+    ///
+    /// # Errors
+    /// There is no such program, or it can't be executed.
+    pub(super) fn command(&self) -> io::Result<std::process::Command> {
+        let (name, arguments) = self.split();
         // With its path the system starts it without a copy of this process before it, which has secrets and open files.
-        let mut command = match self.path(&name) {
-            Some(path) => std::process::Command::new(path),
-            None => std::process::Command::new(&name),
-        };
-        command.arg0(&name).args(words).env_clear().envs(&self.variables);
-        command
+        let mut command = std::process::Command::new(self.path(name)?);
+        command.arg0(name).args(arguments).env_clear().envs(&self.variables);
+        Ok(command)
     }
 
-    /// Where the program is, by its own `PATH` ("execvp(3)"); `None` where that is for the system to say.
-    fn path(&self, name: &OsStr) -> Option<PathBuf> {
-        if name.is_empty() || name.as_bytes().contains(&b'/') {
-            return None;
-        }
-        let folders = std::env::split_paths(self.variables.get(OsStr::new("PATH"))?);
-        let mut files = folders.map(|folder| Path::new(".").join(folder).join(name));
-        files.find(|file| file.is_file() && access(file, Access::EXEC_OK).is_ok())
+    /// This program, which becomes that one at the head of a terminal's session: the way there is forge's own code, and of
+    /// another process.
+    fn in_session(&self) -> io::Result<std::process::Command> {
+        let (name, arguments) = self.split();
+        let mut command = std::process::Command::new(crate::environment::program());
+        command.arg(SESSION).arg(self.path(name)?).arg(name).args(arguments).env_clear().envs(&self.variables);
+        Ok(command)
     }
+
+    fn split(&self) -> (&OsStr, &[OsString]) {
+        self.words.split_first().map_or((OsStr::new(""), &[]), |(name, arguments)| (name.as_os_str(), arguments))
+    }
+
+    /// Where the program is, by its own `PATH` ("execvp(3)").
+    fn path(&self, name: &OsStr) -> io::Result<PathBuf> {
+        let usual = OsString::from("/bin:/usr/bin");
+        let folders = self.variables.get(OsStr::new("PATH")).unwrap_or(&usual);
+        let files: Vec<PathBuf> = match name.as_bytes().contains(&b'/') {
+            true => vec![name.into()],
+            false if name.is_empty() => Vec::new(),
+            false => std::env::split_paths(folders).map(|folder| Path::new(".").join(folder).join(name)).collect(),
+        };
+        let mut refused = None;
+        for file in files {
+            let found = file.metadata().and_then(|found| {
+                access(&file, Access::EXEC_OK)?;
+                if found.is_dir() { Err(Errno::ACCESS.into()) } else { Ok(()) }
+            });
+            match found {
+                Ok(()) => return Ok(file),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => refused = refused.or(Some(error)),
+            }
+        }
+        Err(refused.unwrap_or_else(|| io::ErrorKind::NotFound.into()))
+    }
+}
+
+/// Becomes the program of a session: the other side of what this program starts for one. `None` where it was not started for
+/// that; otherwise why it has not become it, and its name.
+pub(super) fn becomes(mut words: impl Iterator<Item = OsString>) -> Option<(io::Error, OsString)> {
+    words.next().filter(|word| word == SESSION)?;
+    let (path, name) = (words.next()?, words.next()?);
+    let leads = setsid().and_then(|_| ioctl_tiocsctty(io::stdin()));
+    let error = match leads {
+        Ok(()) => std::process::Command::new(path).arg0(&name).args(words).exec(),
+        Err(error) => error.into(),
+    };
+    Some((error, name))
 }
 
 /// A terminal of forge's own making, whose other end is for the program.
@@ -75,7 +119,7 @@ struct Begun {
 
 /// Starts a program whose output is not looked at.
 pub(super) fn plain(program: &Program) -> io::Result<Running> {
-    Ok(Running::new(Command::from(program.command()).spawn()?, Vec::new(), Vec::new(), None))
+    Ok(Running::new(Command::from(program.command()?).spawn()?, Vec::new(), Vec::new(), None))
 }
 
 /// Starts a program whose output is masked: each of its two outputs by a terminal where forge's own end is one, and by a pipe
@@ -91,27 +135,27 @@ pub(super) fn masked(program: &Program, masker: &Masker) -> io::Result<Running> 
     let is_shared = at_out.is_some() && at_out == at_error;
     let mut begun = Begun::default();
     let error_end = if is_shared { None } else { Some(begun.end(&error, at_error.is_some())?) };
-    let mut command = Command::from(program.command());
-    let (child, session) = if is_session {
+    let mut command = Command::from(if is_session { program.in_session()? } else { program.command()? });
+    let mut keys = None;
+    let end = if is_session {
         let Made { read, write, control, other } = make(&out, true)?;
         begun.ways.push((Box::pin(read), own(&out)?));
         begun.terminals.push((control.try_clone()?, own(&out)?.into()));
-        let mut command = pty_process::Command::from(command);
-        if let Some(end) = error_end {
-            command = command.stderr(end);
-        }
-        let child = command.spawn(other).map_err(known)?;
-        let session = Session::begin(&child, write, control)?;
-        (child, Some(session))
+        keys = Some((write, control));
+        let end = other.as_fd().try_clone_to_owned()?;
+        command.stdin(end.try_clone()?);
+        end
     } else {
-        let end = begun.end(&out, at_out.is_some())?;
-        match error_end {
-            Some(error_end) => command.stderr(error_end),
-            None => command.stderr(end.try_clone()?),
-        };
-        command.stdout(end);
-        (command.spawn()?, None)
+        begun.end(&out, at_out.is_some())?
     };
+    match error_end {
+        Some(error_end) => command.stderr(error_end),
+        None => command.stderr(end.try_clone()?),
+    };
+    let child = command.stdout(end).spawn()?;
+    // Its ends are the program's alone from here on, so that their last one closes with it.
+    drop(command);
+    let session = keys.map(|(write, control)| Session::begin(&child, write, control)).transpose()?;
     let streams = begun.ways.into_iter().map(|(source, to)| Stream::begin(source, to, masker.clone()));
     Ok(Running::new(child, streams.collect::<io::Result<_>>()?, begun.terminals, session))
 }
