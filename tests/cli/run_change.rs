@@ -182,6 +182,11 @@ fn a_watched_program_is_told_by_a_signal_and_finds_the_new_value_in_its_file() {
 #[test]
 fn a_backend_that_is_away_leaves_the_program_running_with_one_warning() {
     let (mut server, world) = backend();
+    // What stands in for the secret at a start is no change of it.
+    set(&world, "other", "a stand-in").succeeds();
+    let project = "[secrets]\nDB = { ref = \"store://bao/app/db\", fallback = [\"store://local/other\"] }\n";
+    std::fs::write(world.path("work/forge.toml"), project).unwrap();
+    world.forge(["allow", "--yes"]).succeeds();
     let mut child = world.command(["run", "--watch=1s", "--", "sh", "-c", "echo begun; cat"]).start();
     reads(&mut child, "begun\n");
     server.stop();
@@ -191,4 +196,5 @@ fn a_backend_that_is_away_leaves_the_program_running_with_one_warning() {
     assert_eq!(code, Some(0));
     assert_eq!(said.matches("warning: can't look for changed secrets").count(), 1, "{said}");
     assert!(!said.contains("started anew"), "{said}");
+    world.forge(["run", "--", "sh", "-c", "echo ${#DB}"]).succeeds().stdout_is("10\n");
 }

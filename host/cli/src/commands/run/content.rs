@@ -6,6 +6,7 @@ use forge_core::document::{Document, Format, LONGEST};
 use forge_core::home;
 use forge_core::manifest::printable_name;
 use forge_core::resolver::references::{Wanted, all_or_failure};
+use forge_core::resolver::{Manner, Mode, Resolver};
 use zeroize::Zeroizing;
 
 use crate::app::App;
@@ -62,16 +63,33 @@ impl<'a> Wish<'a> {
         Ok(Self { app, opener, what })
     }
 
-    /// Reads all of it, past any copy that was kept from the last time.
+    /// Reads all of it.
     ///
     /// # Errors
     /// Something that has to be there can't be read, or does not fit where it is to go.
     pub(super) async fn read(&self) -> Outcome<Content> {
+        self.read_by(&self.app.resolver_over(self.opener.clone()), false).await
+    }
+
+    /// Reads all of it once more, as the backends have it now: a copy, or what stands in for a secret while its backend is
+    /// away, is no change of that secret.
+    ///
+    /// # Errors
+    /// As [`Wish::read`].
+    pub(super) async fn look(&self) -> Outcome<Content> {
         let resolver = self.app.resolver_over(self.opener.clone());
+        let manner = Manner { mode: Mode::Refresh, ..Manner::default() };
+        self.read_by(&resolver.in_manner(manner), true).await
+    }
+
+    async fn read_by(&self, resolver: &Resolver, is_look: bool) -> Outcome<Content> {
         match &self.what {
             What::Variables(typed, style) => {
-                let chosen = variables::chosen(self.app, &resolver, typed).await?;
-                let values = variables::read(&resolver, &chosen).await?;
+                let mut chosen = variables::chosen(self.app, resolver, typed).await?;
+                if is_look {
+                    chosen.iter_mut().for_each(|variable| variable.wanted.fallback.clear());
+                }
+                let values = variables::read(resolver, &chosen).await?;
                 let mounted = style.map(|style| style.written(&values)).transpose()?;
                 Ok(Content { values, mounted })
             }

@@ -60,7 +60,7 @@ impl<'a> Watch<'a> {
         loop {
             sleep_until(self.next).await;
             let wish = self.wish;
-            let read = self.look.get_or_insert_with(|| Box::pin(wish.read())).await;
+            let read = self.look.get_or_insert_with(|| Box::pin(wish.look())).await;
             self.look = None;
             // Counted from the end of a look: a backend that is slow is not asked without a pause.
             self.next = Instant::now() + interval;
