@@ -119,7 +119,7 @@ impl Disk {
             self.remove(key);
             self.notices.detail(format!("no copy is kept on disk: {why}"));
         }
-        if self.writes.fetch_add(1, Ordering::Relaxed) % LOOKED_AT == 0 {
+        if self.writes.fetch_add(1, Ordering::Relaxed).is_multiple_of(LOOKED_AT) {
             self.make_room();
         }
     }
