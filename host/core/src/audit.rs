@@ -178,6 +178,11 @@ impl Audit {
         Ok(self.shared.folder.files()?.all().into_iter().map(|(_, path)| path).collect())
     }
 
+    /// Where its user's state lies.
+    pub(crate) fn home(&self) -> &Home {
+        &self.shared.home
+    }
+
     /// Who asks, as this process knows it.
     pub fn who(&self) -> &Who {
         &self.shared.who

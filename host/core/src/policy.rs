@@ -9,7 +9,13 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use sha2::{Digest as _, Sha256};
+
+use crate::audit::{self, Audit, Change};
+use crate::home;
+use crate::provider::Failure;
 use crate::reference;
+use crate::sealing::hex;
 
 mod action;
 mod error;
@@ -44,6 +50,9 @@ const LENT: &str = "lent";
 
 /// The most decisions that are kept: a listing of more names decides them anew.
 const MOST_KEPT: usize = 4096;
+
+/// The longest file that says which rules counted the last time, in bytes.
+const LONGEST_DIGEST: u64 = 64;
 
 /// The room that Cedar is given to read and check policies, in bytes.
 const STACK: usize = 4 << 20;
@@ -103,6 +112,8 @@ impl Decision {
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
     shared: Option<Arc<Shared>>,
+    /// Whether it is on record that these rules count.
+    announced: Arc<OnceLock<()>>,
 }
 
 #[derive(Debug)]
@@ -123,7 +134,7 @@ impl Policy {
         }
         let (sources, reason) = (sources.to_vec(), reason.map(str::to_owned));
         let shared = Shared { sources, principal, reason, rules: OnceLock::new(), decided: Mutex::default() };
-        Self { shared: Some(Arc::new(shared)) }
+        Self { shared: Some(Arc::new(shared)), announced: Arc::default() }
     }
 
     /// Whether there are any rules.
@@ -138,6 +149,30 @@ impl Policy {
     pub fn load(&self) -> Result<usize, Error> {
         let Some(shared) = &self.shared else { return Ok(0) };
         Ok(shared.rules().as_ref().map_err(Clone::clone)?.iter().map(Rules::count).sum())
+    }
+
+    /// Has on record that other rules count than the last time that something was decided here, before anything is.
+    ///
+    /// # Errors
+    /// It can't be recorded, and the settings of audit say that nothing is done then.
+    pub fn announce(&self, audit: &Audit) -> Result<(), audit::Error> {
+        if self.announced.get().is_some() {
+            return Ok(());
+        }
+        let file = audit.home().data.join("policy.sha256");
+        // One that can't be read is written anew: it is a note, and the log is what counts.
+        let before = home::read(&file, LONGEST_DIGEST).unwrap_or_else(|_| Some(b"unknown".to_vec()));
+        let before = before.and_then(|text| String::from_utf8(text).ok());
+        let now = self.shared.as_ref().map_or_else(|| "none".to_owned(), |shared| shared.digest());
+        if before.as_deref().unwrap_or("none") != now {
+            let change = Change::new("policy", &now).with("before", before.as_deref().unwrap_or("none"));
+            let begun = audit.change(change)?;
+            let written = home::write(&file, now.as_bytes());
+            // What could not be noted is recorded once more by the next command.
+            audit.changed(&begun, written.map_err(Failure::from)).unwrap_or_default();
+        }
+        self.announced.get_or_init(|| ());
+        Ok(())
     }
 
     /// Whether `action` may be done to this path of this provider, which is named as it is configured.
@@ -161,6 +196,17 @@ impl Shared {
         let load = |source| Rules::load(source, &self.principal, self.reason.as_deref());
         let load = || self.sources.iter().map(load).collect();
         self.rules.get_or_init(|| deep(load).unwrap_or_else(Err))
+    }
+
+    /// What the rules are made of, by its SHA-256.
+    fn digest(&self) -> String {
+        match self.rules() {
+            Ok(rules) => {
+                let all = rules.iter().fold(Sha256::new(), |all, rules| all.chain_update(rules.digest()));
+                hex(&all.finalize())
+            }
+            Err(_) => "unusable".to_owned(),
+        }
     }
 
     /// Decides on a path with what is put behind it, or has decided on it already.

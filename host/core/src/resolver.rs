@@ -378,6 +378,7 @@ impl Resolver {
         action: Action,
         in_place_of: Option<&'a str>,
     ) -> Result<Operation<'a>, Failure> {
+        self.policy.announce(&self.audit)?;
         let decision = self.policy.decide(action, &opened.name, target.path);
         let mut asked = Asked::new(&self.caller.user, action.token(), &opened.name, target.path, target.version);
         asked.plugin = &opened.plugin_digest;

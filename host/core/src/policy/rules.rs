@@ -1,6 +1,7 @@
 //! The rules of one configuration, as Cedar has them, and what they say of one user.
 
 use std::collections::{HashMap, HashSet};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -8,11 +9,12 @@ use cedar_policy::{
     Authorizer, Context, Effect, Entities, Entity, EntityId, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet,
     PrincipalConstraint, Request, RestrictedExpression, Schema, ValidationMode, Validator,
 };
+use sha2::{Digest as _, Sha256};
 
 use super::action::Action;
 use super::error::Error;
 use super::member::{Member, Principal};
-use super::role::{Source, Written};
+use super::role::{Source, Written, shown};
 use crate::config::{At, Owner, Place, place_in};
 use crate::home;
 use crate::manifest::printable;
@@ -58,6 +60,8 @@ pub(super) struct Rules {
     context: Context,
     /// By the number that a policy has as its id.
     origins: Vec<Origin>,
+    /// SHA-256 of all that they were made of.
+    digest: [u8; 32],
 }
 
 /// The types of Cedar that are named over and over.
@@ -110,9 +114,13 @@ impl Rules {
         let written = written.map_err(|error| Error::Config { place: source.place.clone(), error: error.clone() })?;
         let mut policies = PolicySet::new();
         let mut origins = Vec::new();
+        let mut digest = Sha256::new();
+        digest.update(shown(written));
         add_roles(written, &source.place, &mut policies, &mut origins)?;
         for path in &written.files {
             let file = read(path, source.place.owner)?;
+            // Neither a path nor a text has this byte, so no other files make the same digest.
+            digest.update([&[0], file.path.as_os_str().as_bytes(), &[0], file.text.as_bytes()].concat());
             add_file(&file, &mut policies, &mut origins)?;
         }
         if origins.len() > MOST {
@@ -123,12 +131,17 @@ impl Rules {
         let context = reason.map(|reason| ("reason".to_owned(), RestrictedExpression::new_string(reason.to_owned())));
         let context = Context::from_pairs(context).map_err(engine)?;
         let (principal, entities) = who(principal, written)?;
-        Ok(Self { policies, entities, principal, context, origins })
+        Ok(Self { policies, entities, principal, context, origins, digest: digest.finalize().into() })
     }
 
     /// How many rules there are.
     pub(super) fn count(&self) -> usize {
         self.origins.len()
+    }
+
+    /// What they were made of, by its SHA-256.
+    pub(super) fn digest(&self) -> &[u8; 32] {
+        &self.digest
     }
 
     /// What they say of an action on this path of this provider.

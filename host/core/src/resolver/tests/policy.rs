@@ -97,3 +97,35 @@ async fn one_secret_that_is_denied_keeps_no_other_of_its_batch_from_its_reader()
         ["app/a", "access-denied", "app/c", "access-denied"]
     );
 }
+
+#[tokio::test]
+async fn other_rules_are_on_record_before_they_decide_and_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let all = "[policy.roles.all]\nmembers = [\"user:1000\"]\nallow = [\"* store://mem/**\"]\n";
+    let changes = |resolver: &Resolver| {
+        let log = std::fs::read_to_string(resolver.audit.file()).unwrap();
+        let records: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let of =
+            |record: &serde_json::Value, name: &str| record.get(name).and_then(|text| text.as_str().map(str::to_owned));
+        let is_change = |record: &&serde_json::Value| of(record, "event").as_deref() == Some("change");
+        let told = |record: &serde_json::Value| (of(record, "change").unwrap(), of(record, "subject").unwrap());
+        records.iter().filter(is_change).map(told).collect::<Vec<_>>()
+    };
+    let memory = Arc::<Memory>::default();
+    // Nothing is to be told where there never was one.
+    let none = under("", &memory, directory.path());
+    none.read(target("app/a")).await.unwrap();
+    assert_eq!(changes(&none), []);
+    let mut subjects = Vec::new();
+    for text in [all, all, "[policy]\n", "policy = 1\n", ""] {
+        let resolver = under(text, &memory, directory.path());
+        for _ in 0..2 {
+            let answer = resolver.read(target("app/a")).await;
+            assert_eq!(answer.is_ok(), text == all || text.is_empty());
+        }
+        subjects = changes(&resolver);
+    }
+    assert!(subjects.iter().all(|(change, _)| change == "policy"));
+    let subjects: Vec<&str> = subjects.iter().map(|(_, subject)| subject.as_str()).collect();
+    assert!(matches!(subjects[..], [first, second, "unusable", "none"] if first != second && first.len() == 64));
+}
