@@ -11,6 +11,7 @@ mod cache;
 mod clouds;
 mod many;
 mod masking;
+mod policy;
 mod processes;
 mod references;
 mod run;
@@ -80,6 +81,7 @@ fn main() {
     let library = world.with("VAULT_TOKEN", ROOT);
     runtime.block_on(cache::cache(forge_tests::library::opened(&library, "bao", "vault")));
     audit::audit();
+    policy::policy();
     clouds::aws();
     many::many();
     masking::masking();
