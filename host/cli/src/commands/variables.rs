@@ -201,6 +201,7 @@ fn variable(name: &str) -> Outcome<String> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 
