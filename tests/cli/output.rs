@@ -99,9 +99,16 @@ fn yaml_means_the_same_as_json_to_a_reader_that_knows_nothing_of_forge() {
         let with = |flags: &[&str]| {
             world.words(&[flags.iter().map(|flag| (*flag).to_owned()).collect(), words.clone()].concat())
         };
-        let json = with(&["--json"]).json();
-        assert_eq!(as_json(&with(&["--format", "yaml"]).succeeds().stdout), json, "{words:?}");
-        assert_eq!(with(&["-f", "json"]).json(), json);
+        // The doctor's own checks are on record, so the next one finds more of it.
+        let lasting = |mut told: serde_json::Value| {
+            told["metrics"].take();
+            let checks = told["checks"].as_array_mut();
+            checks.into_iter().for_each(|checks| checks.retain(|check| check["subject"] != "audit log"));
+            told
+        };
+        let json = lasting(with(&["--json"]).json());
+        assert_eq!(lasting(as_json(&with(&["--format", "yaml"]).succeeds().stdout)), json, "{words:?}");
+        assert_eq!(lasting(with(&["-f", "json"]).json()), json);
     }
     let error =
         as_json(world.forge(["-f", "yaml", "secret", "get", "missing"]).exits(3).stdout_is("").stderr.as_bytes());
