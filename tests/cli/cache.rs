@@ -3,8 +3,9 @@
 use std::io::Write as _;
 use std::time::Duration;
 
+use forge_core::config::{Layer, Place};
 use forge_tests::servers::openbao::{OpenBao, ROOT};
-use forge_tests::world::{World, files};
+use forge_tests::world::{World, files, root};
 
 use super::{add_vault, get, root_world, set};
 
@@ -191,4 +192,15 @@ fn copies_are_shown_and_cleared() {
     assert_eq!(copies(&world), 0);
     let changes = world.audited().into_iter().filter(|record| record["change"] == "cache-clear");
     assert_eq!(changes.count(), 6, "a beginning and an end each");
+}
+
+#[test]
+fn the_guides_configurations_are_ones_that_forge_reads() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    for guide in ["Cache", "Fallback"] {
+        let text = readme.split(&format!("\n## {guide}\n")).nth(1).unwrap().split("\n## ").next().unwrap();
+        let block = text.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+        let layer = Layer::parse(block.as_bytes(), &Place::default()).unwrap();
+        assert!(!layer.secrets.is_empty() && (!layer.cache.is_empty() || layer.fallback.is_some()), "{guide}");
+    }
 }

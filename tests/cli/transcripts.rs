@@ -140,6 +140,11 @@ fn programs_with_secrets() {
 }
 
 #[test]
+fn copies_on_disk() {
+    plays("cache");
+}
+
+#[test]
 fn help_of_everything() {
     plays("help");
 }

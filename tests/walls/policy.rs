@@ -94,6 +94,23 @@ pub(super) fn callers(root: &Path) -> Vec<String> {
 }
 
 #[test]
+fn the_steps_that_entries_leave_it_to_ask_the_policy_themselves() {
+    let root = forge_tests::world::root();
+    let folder = root.join(RESOLVER);
+    let many = std::fs::read_to_string(folder.join("many.rs")).unwrap();
+    let own = read(&root, Path::new("host/core/src/resolver.rs"));
+    for (text, step) in [(&own, "read_one"), (&own, "read_anew"), (&many, "read_all")] {
+        let body = text.split(&format!("async fn {step}(")).nth(1).unwrap().split("\n    }\n").next().unwrap();
+        assert!(body.contains("self.decided("), "{step}");
+    }
+    // What hands a copy out is named nowhere else.
+    let cache = read(&root, Path::new("host/core/src/cache.rs"));
+    for copy in ["fresh", "stale", "find"] {
+        assert!(!cache.contains(&format!("pub async fn {copy}(")), "{copy}");
+    }
+}
+
+#[test]
 fn the_wall_sees_every_entry_that_there_is() {
     let root = forge_tests::world::root();
     let text = read(&root, Path::new("host/core/src/resolver.rs"));

@@ -20,7 +20,7 @@ mod manner;
 mod many;
 pub mod references;
 
-pub use copies::ago;
+pub use copies::{ago, offline};
 pub use manner::{Manner, Mode};
 
 use copies::{Due, Way, is_away};

@@ -98,6 +98,10 @@ async fn test(app: &App, printer: &mut Printer, name: &str) -> Outcome {
     let tried = || format!("`{name}` does not work");
     let opener = opener(app);
     let (grant, _) = opener.granted(name)?;
+    // Before the login, which is the first to need it.
+    if app.global.offline && !grant.routes.is_empty() {
+        return Err(forge_core::resolver::offline(name)).context(tried);
+    }
     if grant.credential.is_some() {
         opener.egress(&grant)?.attend().await.context(tried)?;
     }

@@ -205,12 +205,13 @@ impl Resolver {
     /// What is told of an operation that would need the network, where there is to be none.
     pub(super) fn refused_offline(&self, opened: &Opened) -> Option<Failure> {
         let is_refused = self.manner.mode == Mode::Offline && opened.terms.is_remote;
-        let told = || {
-            let what = format!("`{}` needs the network, and `--offline` was asked for", opened.name);
-            Failure::new(Kind::Unavailable, what)
-        };
-        is_refused.then(told)
+        is_refused.then(|| offline(&opened.name))
     }
+}
+
+/// Why a provider that needs the network is not asked in [`Mode::Offline`].
+pub fn offline(provider: &str) -> Failure {
+    Failure::new(Kind::Unavailable, format!("`{provider}` needs the network, and `--offline` was asked for"))
 }
 
 /// Whether a backend could not be asked, so that something else may answer for it.

@@ -78,7 +78,8 @@ impl<'a> Wish<'a> {
     /// As [`Wish::read`].
     pub(super) async fn look(&self) -> Outcome<Content> {
         let resolver = self.app.resolver_over(self.opener.clone());
-        let manner = Manner { mode: Mode::Refresh, ..Manner::default() };
+        let mode = if self.app.global.offline { Mode::Offline } else { Mode::Refresh };
+        let manner = Manner { mode, ..Manner::default() };
         self.read_by(&resolver.in_manner(manner), true).await
     }
 

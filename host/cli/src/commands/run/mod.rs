@@ -67,6 +67,8 @@ pub(crate) async fn run(app: &App, printer: &mut Printer, typed: Run) -> Outcome
     let tried = || format!("can't run `{name}`");
     let wish = Wish::new(app, &typed).context(tried)?;
     let content = wish.read().await.context(tried)?;
+    // Before the program prints, which may go on for days.
+    printer.tell_trouble();
     let task = Task { app, typed, name: name.clone(), wish };
     match task.run(printer, content).await {
         Err(Stopped::NotStarted(error)) => {
