@@ -155,7 +155,7 @@ mod tests {
             let asked = Asked::new("somebody", if number < 15 { "get" } else { "set" }, "prod", "app/db", None);
             let outcome = if number % 5 == 0 { "unavailable" } else { "ok" };
             let cached = number % 2 == 1;
-            let ended = Ended { cached, outcome, value_hmac: None, milliseconds: number };
+            let ended = Ended { cached, outcome, milliseconds: number, ..Ended::default() };
             audit.begin([(&id, &asked)]).unwrap();
             audit.end(&[(&id, &asked, ended)], &[request(), request()], true).unwrap();
         }
