@@ -38,6 +38,7 @@ async fn every_entry(resolver: &Resolver) -> Vec<(&'static str, &'static str)> {
         told("check", resolver.check(None).await),
         told("read_wanted", resolver.read_wanted(&[wanted]).await.remove(0)),
     ];
+    all.push(told("warm", resolver.warm(&[target("app/e")]).await.remove(0)));
     for answer in resolver.read_many(&[target("app/c"), target("app/d")]).await {
         all.push(told("read_many", answer));
     }
