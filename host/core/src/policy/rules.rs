@@ -60,6 +60,8 @@ pub(super) struct Rules {
     context: Context,
     /// By the number that a policy has as its id.
     origins: Vec<Origin>,
+    /// How many there are with those of roles that others have.
+    count: usize,
     /// SHA-256 of all that they were made of.
     digest: [u8; 32],
 }
@@ -116,27 +118,30 @@ impl Rules {
         let mut origins = Vec::new();
         let mut digest = Sha256::new();
         digest.update(shown(written));
-        add_roles(written, &source.place, &mut policies, &mut origins)?;
         for path in &written.files {
             let file = read(path, source.place.owner)?;
             // Neither a path nor a text has this byte, so no other files make the same digest.
             digest.update([&[0], file.path.as_os_str().as_bytes(), &[0], file.text.as_bytes()].concat());
             add_file(&file, &mut policies, &mut origins)?;
         }
-        if origins.len() > MOST {
-            return Err(Error::TooMany { file: source.place.file.clone(), most: MOST });
-        }
+        // What people wrote may be wrong; what roles mean is made here.
         validate(&policies, &origins)?;
         check_names(&policies, &origins, written, principal)?;
+        let by_hand = origins.len();
+        let of_roles = add_roles(written, &source.place, principal, &mut policies, &mut origins)?;
+        let count = by_hand + of_roles;
+        if count > MOST {
+            return Err(Error::TooMany { file: source.place.file.clone(), most: MOST });
+        }
         let context = reason.map(|reason| ("reason".to_owned(), RestrictedExpression::new_string(reason.to_owned())));
         let context = Context::from_pairs(context).map_err(engine)?;
         let (principal, entities) = who(principal, written)?;
-        Ok(Self { policies, entities, principal, context, origins, digest: digest.finalize().into() })
+        Ok(Self { policies, entities, principal, context, origins, count, digest: digest.finalize().into() })
     }
 
     /// How many rules there are.
     pub(super) fn count(&self) -> usize {
-        self.origins.len()
+        self.count
     }
 
     /// What they were made of, by its SHA-256.
@@ -182,20 +187,37 @@ fn add(policies: &mut PolicySet, origins: &mut Vec<Origin>, policy: Policy, orig
     policies.add(policy.new_id(id)).map_err(engine)
 }
 
+/// Adds what the roles mean that are the user's; answers how many policies all of them are.
+///
+/// Those of others could decide nothing, and each costs a part of every decision.
 fn add_roles(
     written: &Written,
     place: &Place,
+    who: &Principal,
     policies: &mut PolicySet,
     origins: &mut Vec<Origin>,
-) -> Result<(), Error> {
+) -> Result<usize, Error> {
+    let mut count = 0;
     for (name, role) in &written.roles {
-        for compiled in role.compile(name) {
-            let policy = Policy::parse(None, &compiled.text).map_err(engine)?;
-            let origin = Origin { name: compiled.name, file: place.file.clone(), at: compiled.at };
-            add(policies, origins, policy, origin)?;
+        let compiled = role.compile(name);
+        count += compiled.len();
+        if role.members.iter().any(|member| who.is(member)) {
+            for compiled in compiled {
+                let policy = Policy::parse(None, &compiled.text).map_err(engine)?;
+                let origin = Origin { name: compiled.name, file: place.file.clone(), at: compiled.at };
+                add(policies, origins, policy, origin)?;
+            }
+        } else if let (Some(denial), Some(what)) = (role.deny.first(), unknown(&role.members, who)) {
+            return Err(Error::Unnamed { file: place.file.clone(), at: denial.at, user: who.number(), what });
         }
     }
-    Ok(())
+    Ok(count)
+}
+
+/// What of somebody has no name here, where one of these members could be theirs.
+fn unknown(members: &[Member], who: &Principal) -> Option<&'static str> {
+    let member = members.iter().find(|member| !who.is(member) && who.may_be(member))?;
+    Some(if matches!(member, Member::UserName(_)) { "a number" } else { "a group" })
 }
 
 /// Reads a file of policies: whoever can write it decides who may do what.
@@ -311,16 +333,11 @@ fn check_names(policies: &PolicySet, origins: &[Origin], written: &Written, who:
     for policy in policies.policies() {
         let Some(origin) = origin(origins, policy.id()) else { continue };
         let wrong = |what: String| Error::Cedar { file: origin.file.clone(), at: origin.at, what: printable(&what) };
-        let unnamed = |what| {
-            let (file, at) = (origin.file.clone(), origin.at);
-            Error::Unnamed { file, at, user: who.number(), what }
-        };
-        let check = |members: &[Member], is_open: bool| match members
-            .iter()
-            .find(|member| !who.is(member) && who.may_be(member))
-        {
-            Some(Member::UserName(_)) if !is_open => Err(unnamed("a number")),
-            Some(_) if !is_open => Err(unnamed("a group")),
+        let check = |members: &[Member], is_open: bool| match unknown(members, who) {
+            Some(what) if !is_open => {
+                let (file, at) = (origin.file.clone(), origin.at);
+                Err(Error::Unnamed { file, at, user: who.number(), what })
+            }
             _ => Ok(()),
         };
         let literals = policy.entity_literals();
@@ -375,6 +392,14 @@ fn who(principal: &Principal, written: &Written) -> Result<(EntityUid, Entities)
     let entities = [Entity::new(user.clone(), attributes, parents).map_err(engine)?];
     let entities = Entities::from_entities(entities, Some(&types.schema)).map_err(engine)?;
     Ok((user, entities))
+}
+
+/// Validates Cedar that was made here.
+#[cfg(test)]
+pub(super) fn check(text: &str) -> Result<(), Error> {
+    let policies: PolicySet = text.parse().map_err(engine)?;
+    let result = Validator::new(types()?.schema.clone()).validate(&policies, ValidationMode::Strict);
+    result.validation_errors().next().map_or(Ok(()), |error| Err(engine(error)))
 }
 
 #[cfg(test)]
