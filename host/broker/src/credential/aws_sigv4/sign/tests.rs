@@ -39,8 +39,12 @@ struct Written {
 
 /// The suite, where cargo keeps the crate's sources.
 fn suite() -> PathBuf {
+    let compiler = std::process::Command::new("rustc").arg("-vV").output().unwrap();
+    let compiler = String::from_utf8(compiler.stdout).unwrap();
+    let platform = compiler.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+    // Sources of other platforms need not be here.
     let metadata = std::process::Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--offline"])
+        .args(["metadata", "--format-version", "1", "--offline", "--filter-platform", platform])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
