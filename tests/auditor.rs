@@ -3,7 +3,7 @@
 
 use std::io::Write as _;
 
-use forge_core::audit::{Asked, Audit, Ended, Settings, Who};
+use forge_core::audit::{Asked, Audit, Ended, Ending, Settings, Who};
 use forge_core::home::Home;
 
 fn main() {
@@ -29,7 +29,7 @@ fn main() {
             milliseconds: 0,
             ..Ended::default()
         };
-        if audit.end(&[(&id, &asked, ended)], &[], true).is_err() {
+        if audit.end(&[Ending { id, asked: &asked, ended: &ended, requests: Vec::new() }], true).is_err() {
             std::process::exit(1);
         }
         // Whoever counts the bytes knows what was acknowledged; that nobody does is no reason to stop.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use forge_broker::{Egress, Error, Options, Source, Sources};
 use forge_core::audit::{Audit, Settings, Who};
-use forge_core::cache::{Cache, Terms};
+use forge_core::cache::{Cache, Identity, Terms};
 use forge_core::grant::Grant;
 use forge_core::policy::{Caller, Policy};
 use forge_core::provider::Failure;
@@ -55,14 +55,17 @@ pub fn opened(world: &World, provider: &str, plugin: &str) -> Opened {
     let home = world.places();
     let grant: Grant = serde_json::from_slice(&std::fs::read(home.grant_file(provider)).unwrap()).unwrap();
     let egress = Egress::open(&grant, &Options::new(Arc::new(Variables(world.variables().collect())))).unwrap();
-    let sandbox = Sandbox::start(&home, Compiler::new(program()), Calls::Many).unwrap();
+    let sandbox = Sandbox::start(&home, Compiler::new(program()), Calls::Many { at_once: 64 }).unwrap();
     let found = found(&root().join(format!("target/plugins/{plugin}.wasm")));
     let doors = Doors { egress: Some(egress), ..Doors::default() };
     Opened {
-        name: provider.to_owned(),
         provider: Arc::new(sandbox.open(&found, &grant, doors).unwrap()),
-        plugin_digest: found.component.digest.clone(),
-        grant_digest: grant.digest(),
+        identity: Arc::new(Identity {
+            provider: provider.to_owned(),
+            grant: grant.digest(),
+            plugin: found.component.digest.clone(),
+            credential: String::new(),
+        }),
         terms: Terms::default(),
     }
 }
@@ -72,7 +75,7 @@ pub fn opened(world: &World, provider: &str, plugin: &str) -> Opened {
 /// Nothing is cached, and audit goes to the world's log.
 pub fn resolver(world: &World, provider: &str, plugin: &str) -> Resolver {
     let (home, opened) = (world.places(), opened(world, provider, plugin));
-    let caller = Caller { user: "tests".to_owned() };
+    let caller = Caller { user: "tests".into() };
     let audit = Audit::new(&home, Settings::default(), Who::default());
     Resolver::new(Box::new(One(opened)), caller, Policy::default(), Cache::none(), audit)
 }
@@ -84,9 +87,7 @@ pub type Value = Result<Option<Vec<u8>>, Failure>;
 pub fn read_many(resolver: &Resolver, paths: &[String]) -> Vec<Value> {
     let targets: Vec<Target<'_>> = paths.iter().map(|path| Target { provider: None, path, version: None }).collect();
     // As the commands have it that read many.
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(cores.min(4)).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let bytes = |secret: Secret| secret.value.expose().to_vec();
     let answers = runtime.block_on(resolver.read_many(&targets));
     answers.into_iter().map(|answer| answer.map(|secret| secret.map(bytes))).collect()

@@ -78,7 +78,7 @@ async fn both(calls: Calls) {
 
 #[tokio::test]
 async fn a_call_finds_nothing_of_the_calls_before_it_in_the_places_that_they_had() {
-    both(Calls::Many).await;
+    both(Calls::Many { at_once: PLACES }).await;
 }
 
 #[tokio::test]
@@ -86,14 +86,14 @@ async fn a_call_finds_nothing_of_the_calls_before_it_in_memory_of_its_own() {
     both(Calls::Few).await;
 }
 
-/// Calls that a sandbox for many has places for.
-const PLACES: usize = 1_000;
+/// Calls that a sandbox for many has places for here.
+const PLACES: u32 = 20;
 
 #[tokio::test]
 async fn more_calls_at_once_than_there_are_places_for_are_refused_and_the_others_are_served() {
     let ask = Ask::new();
     let stage = Stage::new(&ask);
-    let opened = Opened::new(&stage, &ask, Calls::Many);
+    let opened = Opened::new(&stage, &ask, Calls::Many { at_once: PLACES });
     let provider = opened.provider(&opened.grant);
     // Each keeps its place, as the host waits for the credential of its request.
     let mut calls = tokio::task::JoinSet::new();

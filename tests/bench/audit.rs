@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use forge_core::audit::{Asked, Audit, Ended, Expected, Settings, Who};
+use forge_core::audit::{Asked, Audit, Ended, Ending, Expected, Settings, Who};
 use forge_tests::world::World;
 
 use super::{median, row};
@@ -28,7 +28,7 @@ fn pairs(sync: bool, count: u64) -> (Audit, World, Duration) {
             milliseconds: 1,
             ..Ended::default()
         };
-        audit.end(&[(&id, &asked, ended)], &[], true).unwrap();
+        audit.end(&[Ending { id, asked: &asked, ended: &ended, requests: Vec::new() }], true).unwrap();
         begun.elapsed()
     };
     let times: Vec<Duration> = (0..count).map(pair).skip(10).collect();

@@ -31,7 +31,7 @@ impl Providers for One {
 async fn read(world: &World, opened: &Opened, settings: Settings) -> Duration {
     let who = Who { user: "bench (0)".to_owned(), program: "forge bench".to_owned(), ..Who::default() };
     let audit = Audit::new(&world.places(), settings, who);
-    let caller = Caller { user: "bench (0)".to_owned() };
+    let caller = Caller { user: "bench (0)".into() };
     let resolver = Resolver::new(Box::new(One(opened.clone())), caller, Policy::default(), Cache::new(100), audit);
     let target = Target { provider: None, path: "bench", version: None };
     assert!(resolver.read(target).await.unwrap().is_some());

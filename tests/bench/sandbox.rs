@@ -33,7 +33,7 @@ impl Sources for Root {
 /// The same request through the same broker, once sent by the host itself and once by a guest in a fresh instance.
 pub(super) async fn calls(home: &Home, grant: &Grant, plugins: &Path, address: &str) {
     let egress = Egress::open(grant, &Options::new(Arc::new(Root))).unwrap();
-    let sandbox = Sandbox::start(home, Compiler::new(program()), Calls::Many).unwrap();
+    let sandbox = Sandbox::start(home, Compiler::new(program()), Calls::Many { at_once: 64 }).unwrap();
     let doors = Doors { egress: Some(Arc::clone(&egress)), ..Doors::default() };
     let provider = sandbox.open(&found(&plugins.join("vault.wasm")), grant, doors).unwrap();
     let url = format!("{address}/v1/secret/data/bench");

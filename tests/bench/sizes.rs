@@ -57,7 +57,7 @@ pub(super) fn fill(world: &World, size: usize) {
         directory: Some(Directory::new(&directory, Some(Seal::of(&home).unwrap()), "builtin:file".to_owned())),
         ..Doors::default()
     };
-    let sandbox = Sandbox::start(&home, Compiler::new(program()), Calls::Many).unwrap();
+    let sandbox = Sandbox::start(&home, Compiler::new(program()), Calls::Many { at_once: 64 }).unwrap();
     let provider = sandbox.open(&found(&root().join("target/plugins/file.wasm")), &grant, doors).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {

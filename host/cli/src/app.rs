@@ -28,9 +28,6 @@ use crate::{commands, environment};
 /// The plugins that this program carries: those that stood in `target/plugins` when it was built.
 static BUILTINS: &[Builtin] = include!(concat!(env!("OUT_DIR"), "/builtins.rs"));
 
-/// The most threads that calls run on: eight of them are under way at once, and most of their time they wait.
-const MOST_THREADS: usize = 4;
-
 /// The longest reason, in characters.
 const LONGEST_REASON: usize = 200;
 
@@ -94,7 +91,9 @@ fn begun(arguments: Arguments, printer: &mut Printer, begun: &mut Option<Runtime
     if app.global.offline && is_grant {
         return Err(usage("can't allow anything with `--offline`: what is allowed is looked up and tried first"));
     }
-    let runtime = runtime(&arguments.command).map_err(|error| {
+    // One thread: the calls that are under way at once wait for most of their time, and those of a thousand reads take longer
+    // on several threads, which empty the memory of calls for each other.
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| {
         forge_core::provider::Failure::new(forge_core::Kind::Internal, format!("can't start: {error}"))
     })?;
     begun.insert(runtime).block_on(async {
@@ -120,15 +119,6 @@ fn begun(arguments: Arguments, printer: &mut Printer, begun: &mut Option<Runtime
         }
         .map(|()| 0)
     })
-}
-
-/// What a command runs on: one thread starts soonest, and calls for many secrets compute side by side on a few.
-fn runtime(command: &Command) -> std::io::Result<Runtime> {
-    if !command.is_of_many() {
-        return Builder::new_current_thread().enable_all().build();
-    }
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    Builder::new_multi_thread().worker_threads(cores.min(MOST_THREADS)).enable_all().build()
 }
 
 /// Forge's own words and its plugins' on standard error: warnings always, the rest at `-v`.
@@ -229,7 +219,7 @@ impl App {
 
     /// The same over providers that are opened elsewhere, too.
     pub(crate) fn resolver_over(&self, opener: Opener) -> Resolver {
-        let caller = Caller { user: environment::user() };
+        let caller = Caller { user: environment::user().into() };
         let cache = Cache::new(self.config.caching.entries()).with_disk(Disk::new(&self.home, &self.notices));
         let manner = self.manner(&opener);
         Resolver::new(Box::new(opener), caller, self.policy.clone(), cache, self.audit.clone()).in_manner(manner)

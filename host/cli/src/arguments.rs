@@ -271,19 +271,6 @@ pub(crate) enum Command {
     },
 }
 
-impl Command {
-    /// Whether it goes over many secrets, as a rule.
-    pub(crate) fn is_of_many(&self) -> bool {
-        match self {
-            Self::Import(_) | Self::Inject(_) | Self::Export(_) | Self::Check(_) | Self::Redact(_) | Self::Run(_) => {
-                true
-            }
-            Self::Secret(Later(secret)) => matches!(secret, Secret::Copy(_)),
-            _ => false,
-        }
-    }
-}
-
 /// Where the sealing key can be.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 pub(crate) enum Place {

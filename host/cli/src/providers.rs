@@ -9,7 +9,7 @@ use forge_broker::{Egress, Options};
 use forge_core::audit::Audit;
 use forge_core::cache::Cache;
 use forge_core::config::{Config, LOCAL, Owner, ProviderConfig};
-use forge_core::grant::{Asks, DirectoryGrant, Grant, PluginPin, SCHEMA_VERSION};
+use forge_core::grant::{Asks, Grant, PluginPin, SCHEMA_VERSION};
 use forge_core::home::{self, Home};
 use forge_core::manifest::{DirectoryMode, LimitsAsk, Manifest};
 use forge_core::policy::{Action, Caller, Policy};
@@ -17,10 +17,10 @@ use forge_core::project::directory;
 use forge_core::provider::Failure;
 use forge_core::reference::Reference;
 use forge_core::resolver::{Manner, Mode, Opened, Providers, Resolver, Target};
-use forge_core::setting::{self, Settings};
+use forge_core::setting::Settings;
 use forge_core::trust;
 use forge_core::{Kind, field};
-use forge_sandbox::{Calls, Compiler, Directory, Doors, Environment, Found, Plugins, Provider, Sandbox, Seal};
+use forge_sandbox::{Calls, Compiler, Doors, Found, Plugins, Provider, Sandbox};
 use zeroize::Zeroizing;
 
 use crate::credential::{Answers, Reader};
@@ -29,12 +29,17 @@ use crate::tokens::TokenFile;
 use crate::{environment, grants};
 
 mod copies;
+mod lent;
 
 /// The plugin behind the provider `local`.
 const LOCAL_PLUGIN: &str = "file";
 
 /// The plugin that reads a file of values.
 const FILE_PLUGIN: &str = "textfile";
+
+/// Calls that a command over many secrets has places for: those that it has under way at once, each of which may wait for
+/// a credential that another provider holds, which may wait for one of its own.
+const PLACES: u32 = 64;
 
 /// Opens providers for one command.
 #[derive(Clone, Debug)]
@@ -110,7 +115,7 @@ impl Opener {
 
     /// The same, for a command that goes over many secrets.
     pub(crate) fn for_many(self) -> Self {
-        Self { calls: Calls::Many, ..self }
+        Self { calls: Calls::Many { at_once: PLACES }, ..self }
     }
 
     /// The same, which knows grants that were allowed a moment ago and are recorded with others.
@@ -243,10 +248,8 @@ impl Opener {
     /// Makes a provider and keeps it for the rest of the command.
     fn start(&self, name: &str, found: &Found, grant: &Grant) -> Outcome<Opened> {
         let opened = Opened {
-            name: name.to_owned(),
             provider: Arc::new(self.assemble(found, grant)?),
-            plugin_digest: found.component.digest.clone(),
-            grant_digest: grant.digest(),
+            identity: Arc::new(self.identity(name, found, grant)),
             terms: self.terms(name, grant),
         };
         self.opened.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), opened.clone());
@@ -256,100 +259,6 @@ impl Opener {
     /// The provider of this name, if it was started already.
     fn started(&self, name: &str) -> Option<Opened> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
-    }
-
-    fn directory(&self, grant: &Grant, directory: &DirectoryGrant) -> Outcome<Directory> {
-        let mut directory = directory.clone();
-        if let Some(project) = &grant.project {
-            // Whoever changes the project can put a link where there was none when it was allowed.
-            let real = directory::real(Path::new(project), Path::new(&directory.path))?;
-            directory.path = real.display().to_string();
-        }
-        if grant.provider != LOCAL {
-            self.check_apart(grant, &directory)?;
-        }
-        let seal = if directory.sealed { Some(Seal::of(&self.home)?) } else { None };
-        // Sealed for the plugin: no other one opens the files, wherever somebody copies them.
-        let owner = match &grant.plugin {
-            PluginPin::Builtin(id) => format!("builtin:{id}"),
-            PluginPin::Digest(_) => match &grant.project {
-                Some(project) => format!("provider:{} of {project}", grant.provider),
-                None => format!("provider:{}", grant.provider),
-            },
-        };
-        let opened = Directory::new(&directory, seal, owner);
-        // What was checked above is a path; it is opened through no link, so it is the place that was checked.
-        Ok(if grant.project.is_some() { opened.without_links() } else { opened })
-    }
-
-    /// Refuses a directory in which forge's own files lie, or a credential: a plugin would read keys and rewrite grants.
-    pub(crate) fn check_apart(&self, grant: &Grant, directory: &DirectoryGrant) -> Outcome {
-        // What does not exist yet is where its path says; what does may be a link.
-        let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let granted = real(Path::new(&directory.path));
-        let own = [&self.home.config, &self.home.data, &self.home.cache];
-        let overlaps =
-            own.into_iter().map(|path| real(path)).any(|own| own.starts_with(&granted) || granted.starts_with(own));
-        // Its own counts before it is recorded, too: the check of a new provider runs the plugin.
-        let mut sources = self.credential_sources()?;
-        sources.extend(crate::credential::sources(grant).cloned());
-        let credential = sources
-            .iter()
-            .find_map(|source| source.strip_prefix("file:").filter(|path| real(Path::new(path)).starts_with(&granted)));
-        let lent = if directory.file.is_some() { "file" } else { "directory" };
-        let what = match (credential, lent) {
-            (_, "file") if overlaps => "a plugin can't be given a file of forge's own".to_owned(),
-            _ if overlaps => {
-                "a plugin can't be given a directory with forge's own files in it, or one of them".to_owned()
-            }
-            (Some(path), "file") => format!("a plugin can't be given the file of a credential (`{path}`)"),
-            (Some(path), _) => format!("a plugin can't be given a directory with a credential in it (`{path}`)"),
-            (None, _) => return Ok(()),
-        };
-        Err(Failure::new(Kind::NotGranted, what).with_hint(format!("choose a {lent} of its own")))
-    }
-
-    /// Where the host looks for credentials: the usual places of each kind, and the sources of each grant.
-    ///
-    /// # Errors
-    /// A grant can't be read.
-    fn credential_sources(&self) -> Outcome<Vec<String>> {
-        let mut sources: Vec<String> = forge_broker::every_usual_source().map(crate::credential::expanded).collect();
-        // Not only of the providers that are configured here: a project's credential is none of another folder's either.
-        let recorded = grants::every(&self.home)?;
-        let granted = recorded.iter().chain(self.unrecorded.values());
-        sources.extend(granted.flat_map(crate::credential::sources).cloned());
-        Ok(sources)
-    }
-
-    /// Refuses names among which is a variable that holds a credential: it is lent to nobody, and who grants it must know.
-    pub(crate) fn check_environment(&self, grant: &Grant) -> Outcome {
-        if grant.environment.is_empty() {
-            return Ok(());
-        }
-        let own = crate::credential::sources(grant).cloned();
-        let held: Vec<String> = self.credential_sources()?.into_iter().chain(own).collect();
-        for pattern in &grant.environment {
-            let variables = held.iter().filter_map(|source| source.strip_prefix("env:"));
-            if let Some(name) = variables.into_iter().find(|name| setting::is_within(pattern, name)) {
-                let what = format!("the variables `{pattern}` take in `{name}`, where a credential is");
-                return Err(Failure::new(Kind::NotGranted, what)
-                    .with_hint("choose names that leave it out: one variable, or a longer beginning"));
-            }
-        }
-        Ok(())
-    }
-
-    /// The variables that a grant names, but for those that hold a credential: no plugin sees one, asked for or not.
-    fn environment(&self, grant: &Grant) -> Outcome<Environment> {
-        if grant.environment.is_empty() {
-            return Ok(Environment::default());
-        }
-        let own = crate::credential::sources(grant).cloned();
-        let held: Vec<String> = self.credential_sources()?.into_iter().chain(own).collect();
-        let is_credential = |name: &str| held.iter().any(|source| source.strip_prefix("env:") == Some(name));
-        let variables = environment::variables().filter(|(name, _)| !is_credential(name));
-        Ok(Environment::granted(&grant.environment, variables))
     }
 
     /// The way out of a grant, with sources that this command reads: one for each provider, so that it logs in once.
@@ -395,7 +304,7 @@ impl Opener {
         if self.chain.iter().any(|waiting| waiting == name) {
             return Err(format!("the credentials of `{}` wait for each other", self.chain.join("`, `")));
         }
-        let caller = Caller { user: environment::user() };
+        let caller = Caller { user: environment::user().into() };
         let cache = Cache::none();
         let manner = Manner { mode: self.mode, ..Manner::default() };
         let resolver = Resolver::new(Box::new(self.clone()), caller, self.policy.clone(), cache, self.audit.clone());

@@ -5,15 +5,15 @@
 //! removed, swapped or added record and a cut tail are found and placed by [`Audit::verify`].
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
 use crate::Kind;
 use crate::home::{self, Home};
 use crate::keyring;
-use crate::provider::{Failure, RequestRecord};
+use crate::provider::Failure;
 
 mod chain;
 mod folder;
@@ -23,7 +23,7 @@ mod record;
 mod verify;
 
 pub use head::{Mark, MarkError};
-pub use record::{Asked, Change, Ended, Who};
+pub use record::{Asked, Change, Ended, Ending, Who};
 pub use verify::{Break, Expected, Fault, Report};
 
 use chain::Writer;
@@ -112,8 +112,14 @@ impl From<Error> for Failure {
 }
 
 /// Ties the records of one operation together, or of those that one call did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Id(String);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Id(u64);
+
+impl std::fmt::Display for Id {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
 
 /// The log of one user. Clones share what is open.
 #[derive(Clone, Debug)]
@@ -128,6 +134,10 @@ struct Shared {
     settings: Settings,
     who: Who,
     writer: Mutex<Option<Writer>>,
+    /// The first id, which is random, and how many there have been: ids of one process never meet, and those of several
+    /// meet less often than if each were random.
+    first: OnceLock<u64>,
+    ids: AtomicU64,
     /// Why something was not recorded, until somebody is told.
     trouble: Mutex<Option<String>>,
     /// Whether the key could not be had, and nothing is recorded for the rest of this process: a keyring that was asked
@@ -159,6 +169,8 @@ impl Audit {
             settings,
             who,
             writer: Mutex::default(),
+            first: OnceLock::new(),
+            ids: AtomicU64::new(0),
             trouble: Mutex::default(),
             has_given_up: AtomicBool::new(false),
         };
@@ -193,9 +205,16 @@ impl Audit {
     /// # Errors
     /// [`Error::Random`].
     pub fn id(&self) -> Result<Id, Error> {
-        let mut random = [0; 8];
-        getrandom::fill(&mut random).map_err(|_| Error::Random)?;
-        Ok(Id(crate::sealing::hex(&random)))
+        let Shared { first, ids, .. } = &*self.shared;
+        let first = match first.get() {
+            Some(first) => *first,
+            None => {
+                let mut random = [0; 8];
+                getrandom::fill(&mut random).map_err(|_| Error::Random)?;
+                *first.get_or_init(|| u64::from_be_bytes(random))
+            }
+        };
+        Ok(Id(first.wrapping_add(ids.fetch_add(1, Ordering::Relaxed))))
     }
 
     /// Records that operations begin, before anything of them is done, so that one whose process dies shows.
@@ -203,31 +222,32 @@ impl Audit {
     /// # Errors
     /// The log can't be written, and the settings say that nothing goes on then.
     pub fn begin<'a>(&self, operations: impl IntoIterator<Item = (&'a Id, &'a Asked<'a>)>) -> Result<(), Error> {
+        if self.has_given_up() {
+            return Ok(());
+        }
         let bodies: Vec<Body> =
-            operations.into_iter().map(|(id, asked)| record::begin(&id.0, &self.shared.who, asked)).collect();
+            operations.into_iter().map(|(id, asked)| record::begin(id, &self.shared.who, asked)).collect();
         self.append(&bodies)
     }
 
-    /// Records how operations ended and the requests that they made together; those that did not get as far as their
-    /// beginning (`is_begun`) begin here as well.
+    /// Records how operations ended and the requests that they made; those that did not get as far as their beginning
+    /// (`is_begun`) begin here as well.
     ///
     /// # Errors
     /// As [`Audit::begin`]; whoever asked must then not hand out the value.
-    pub fn end(
-        &self,
-        operations: &[(&Id, &Asked<'_>, Ended)],
-        requests: &[RequestRecord],
-        is_begun: bool,
-    ) -> Result<(), Error> {
+    pub fn end(&self, operations: &[Ending<'_>], is_begun: bool) -> Result<(), Error> {
+        if self.has_given_up() {
+            return Ok(());
+        }
         let who = &self.shared.who;
-        let mut bodies = Vec::with_capacity(operations.len() * 2 + requests.len());
+        let mut bodies = Vec::with_capacity(operations.len() * 3);
         if !is_begun {
-            bodies.extend(operations.iter().map(|(id, asked, _)| record::begin(&id.0, who, asked)));
+            bodies.extend(operations.iter().map(|Ending { id, asked, .. }| record::begin(id, who, asked)));
         }
-        if let Some((id, ..)) = operations.first() {
-            bodies.extend(requests.iter().map(|request| record::request(&id.0, request)));
+        for Ending { id, asked, ended, requests } in operations {
+            bodies.extend(requests.iter().map(|request| record::request(id, request)));
+            bodies.push(record::operation(id, who, asked, ended));
         }
-        bodies.extend(operations.iter().map(|(id, asked, ended)| record::operation(&id.0, who, asked, ended)));
         self.append(&bodies)
     }
 
@@ -237,7 +257,7 @@ impl Audit {
     /// As [`Audit::begin`]: nothing may be changed then.
     pub fn change<'a>(&self, change: Change<'a>) -> Result<Begun<'a>, Error> {
         let id = self.id()?;
-        self.append(&[record::change(&id.0, &self.shared.who, &change, None)])?;
+        self.append(&[record::change(&id, &self.shared.who, &change, None)])?;
         Ok(Begun { id, change })
     }
 
@@ -248,7 +268,7 @@ impl Audit {
     /// The change's own failure, or [`Audit::begin`]'s.
     pub fn changed<T>(&self, begun: &Begun<'_>, answer: Result<T, Failure>) -> Result<T, Failure> {
         let outcome = answer.as_ref().err().map_or("ok", |failure| failure.kind.token());
-        let body = record::change(&begun.id.0, &self.shared.who, &begun.change, Some(outcome));
+        let body = record::change(&begun.id, &self.shared.who, &begun.change, Some(outcome));
         match (self.append(&[body]), answer) {
             (Err(error), Ok(_)) => Err(Failure::from(error).with_hint("it was done, and its end is not on record")),
             // The change's own failure says more than that it could not be recorded.
@@ -258,7 +278,7 @@ impl Audit {
 
     /// What the log holds for a value: its keyed HMAC. Where there is no key, nothing.
     pub fn value(&self, value: &[u8]) -> Option<String> {
-        if self.shared.has_given_up.load(Ordering::Relaxed) {
+        if self.has_given_up() {
             return None;
         }
         let mut writer = self.writer();
@@ -302,6 +322,10 @@ impl Audit {
         Ok(key.map(|key| Keys::of(&key)))
     }
 
+    fn has_given_up(&self) -> bool {
+        self.shared.has_given_up.load(Ordering::Relaxed)
+    }
+
     fn writer(&self) -> MutexGuard<'_, Option<Writer>> {
         self.shared.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -315,7 +339,7 @@ impl Audit {
     }
 
     fn append(&self, bodies: &[Body]) -> Result<(), Error> {
-        if bodies.is_empty() || self.shared.has_given_up.load(Ordering::Relaxed) {
+        if bodies.is_empty() || self.has_given_up() {
             return Ok(());
         }
         let mut writer = self.writer();

@@ -3,6 +3,7 @@
 //! A copy is asked for after the policy, never before: a cached value is still a secret. What a backend denied or no longer
 //! has is dropped, so that no copy outlives an answer of its backend.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -27,19 +28,35 @@ use memory::Memory;
 /// How many copies a process holds in memory unless the configuration says otherwise (the default of the specification).
 pub const ENTRIES: u64 = 100;
 
+/// Which provider a secret was read from: one that differs in any of these is another one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// Its configured name.
+    pub provider: String,
+    /// [`crate::grant::Grant::digest`], which holds the settings, and the credential's source and identity.
+    pub grant: String,
+    /// SHA-256 of the plugin, in hexadecimal: another one may read other things under the same names.
+    pub plugin: String,
+    /// A digest of what it logs in with, as far as it lies in this machine's environment and files ([`mark`]): who has
+    /// another credential under the same grant gets no copy of what this one may read. Empty where no copy outlives the
+    /// process, within which the credential stays what it is.
+    pub credential: String,
+}
+
+impl std::hash::Hash for Identity {
+    /// The grant's digest tells providers apart well enough to find an entry, and [`Eq`] looks at the rest.
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.grant.hash(state);
+    }
+}
+
 /// Whose copy of what: whoever differs in any of these never gets it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CacheKey {
     /// Who read it.
     pub caller: Caller,
-    /// The provider's name.
-    pub provider: String,
-    /// [`crate::grant::Grant::digest`], which holds the settings, and the credential's source and identity.
-    pub grant: String,
-    /// SHA-256 of the plugin: another one may read other things under the same names.
-    pub plugin: String,
-    /// [`Terms::credential`].
-    pub credential: String,
+    /// From where.
+    pub identity: Arc<Identity>,
     /// The path within the provider.
     pub path: String,
     /// The version asked for.
@@ -182,7 +199,7 @@ impl Cache {
 
     /// Forgets every version of a path for every caller, because it was written or deleted.
     pub(crate) async fn forget(&self, grant: &str, path: &str) {
-        let is_gone = |key: &CacheKey| key.grant == grant && key.path == path;
+        let is_gone = |key: &CacheKey| key.identity.grant == grant && key.path == path;
         self.forgotten.fetch_add(1, Ordering::SeqCst);
         self.flights.forget(is_gone);
         if let Some(memory) = &self.memory {

@@ -53,9 +53,9 @@ impl Metrics {
     /// Counts an operation.
     pub fn operation(&self, done: Done<'_>) {
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        slot(&mut counted.operations, done.operation).add(micros(done.took));
+        count(&mut counted.operations, done.operation, |times: &mut Histogram| times.add(micros(done.took)));
         if done.outcome != "ok" {
-            *slot(&mut counted.failures, done.outcome) += 1;
+            count(&mut counted.failures, done.outcome, |failures| *failures += 1);
         }
         // A read that was refused or could not begin never came as far as the cache.
         let is_read = done.operation == "get" && !matches!(done.outcome, "access-denied" | "not-granted");
@@ -67,10 +67,10 @@ impl Metrics {
     }
 
     /// Counts requests that went out for a provider.
-    pub fn requests(&self, provider: &str, count: usize) {
-        if count > 0 {
+    pub fn requests(&self, provider: &str, number: usize) {
+        if number > 0 {
             let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-            *slot(&mut counted.requests, provider) += count as u64;
+            count(&mut counted.requests, provider, |requests| *requests += number as u64);
         }
     }
 
@@ -94,10 +94,13 @@ impl Metrics {
     }
 }
 
-/// What is counted under a name, as long as there are not too many names.
-fn slot<'m, T: Default>(names: &'m mut BTreeMap<String, T>, name: &str) -> &'m mut T {
-    let is_known = names.contains_key(name) || names.len() < MOST_NAMES;
-    names.entry(if is_known { name } else { OTHERS }.to_owned()).or_default()
+/// Counts something under a name, as long as there are not too many names.
+fn count<T: Default>(names: &mut BTreeMap<String, T>, name: &str, add: impl FnOnce(&mut T)) {
+    if let Some(there) = names.get_mut(name) {
+        return add(there);
+    }
+    let name = if names.len() < MOST_NAMES { name } else { OTHERS };
+    add(names.entry(name.to_owned()).or_default());
 }
 
 fn micros(took: Duration) -> u64 {

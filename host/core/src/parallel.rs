@@ -1,4 +1,4 @@
-//! Several pieces of work at once, with a bound, and their outcomes in the order in which the work was given.
+//! Several pieces of work at once, with a bound.
 
 use std::future::ready;
 
@@ -18,6 +18,19 @@ pub async fn in_order<F: Future>(at_once: usize, work: impl IntoIterator<Item = 
         ready(())
     };
     iter(work).buffered(at_once.max(1)).for_each(taken).await;
+}
+
+/// The same for outcomes that are wanted as soon as they are there: none takes up a place while it waits for an earlier one.
+pub async fn as_they_end<F: Future>(
+    at_once: usize,
+    work: impl IntoIterator<Item = F>,
+    mut each: impl FnMut(F::Output),
+) {
+    let taken = |outcome| {
+        each(outcome);
+        ready(())
+    };
+    iter(work).buffer_unordered(at_once.max(1)).for_each(taken).await;
 }
 
 #[cfg(test)]
@@ -48,6 +61,25 @@ mod tests {
                 .await;
             assert_eq!(outcomes, times);
             assert_eq!(running.get(), (0, at_once.clamp(1, times.len())));
+        }
+    }
+
+    #[tokio::test]
+    async fn no_outcome_keeps_a_place_while_it_waits_for_an_earlier_one() {
+        for at_once in [0, 1, 3, 8, 100] {
+            let running = Cell::new((0, 0));
+            // The first takes longer than all others together.
+            let times: Vec<usize> = std::iter::once(1_000).chain(1..40).collect();
+            let mut outcomes = Vec::new();
+            as_they_end(at_once, times.iter().map(|times| looked_at(*times, &running)), |outcome| {
+                outcomes.push(outcome)
+            })
+            .await;
+            assert_eq!(running.get(), (0, at_once.clamp(1, times.len())));
+            let place = outcomes.iter().position(|times| *times == 1_000).unwrap();
+            assert_eq!(place, if at_once > 1 { times.len() - 1 } else { 0 });
+            outcomes.sort_unstable();
+            assert_eq!(outcomes, (1..40).chain(std::iter::once(1_000)).collect::<Vec<_>>());
         }
     }
 

@@ -61,7 +61,7 @@ const STACK: usize = 4 << 20;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Caller {
     /// The user's name, or the number where there is no name.
-    pub user: String,
+    pub user: Arc<str>,
 }
 
 /// What the policy says, and by which rule.

@@ -2,40 +2,36 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
-use crate::Kind;
-use crate::audit::{self, Asked, Audit, Ended, Id};
-use crate::cache::{Cache, Terms};
-use crate::metrics::{Done, Metrics};
+use crate::audit::Audit;
+use crate::cache::{Cache, Identity, Terms};
+use crate::metrics::Metrics;
 use crate::policy::{Action, Caller, Policy};
-use crate::provider::{CallLog, Failure, SecretProvider};
+use crate::provider::{Failure, SecretProvider};
 use crate::secret::{Attributes, Entry, Page, PutOptions, Secret, SecretVersion, VersionPage, VersionState};
 
 mod copies;
 mod fallback;
 mod manner;
 mod many;
+mod operation;
 pub mod references;
 
 pub use copies::{ago, offline};
 pub use manner::{Manner, Mode};
 
 use copies::{Due, Way, is_away};
+use operation::Operation;
 
-/// A provider that is ready to be asked.
+/// A provider that is ready to be asked. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Opened {
-    /// Its configured name.
-    pub name: String,
     /// What answers.
     pub provider: Arc<dyn SecretProvider>,
-    /// SHA-256 of the plugin, in hexadecimal.
-    pub plugin_digest: String,
-    /// [`crate::grant::Grant::digest`].
-    pub grant_digest: String,
+    /// Which one it is.
+    pub identity: Arc<Identity>,
     /// On which terms copies of its secrets are kept.
     pub terms: Terms,
 }
@@ -79,24 +75,6 @@ pub struct Target<'a> {
     pub version: Option<&'a str>,
 }
 
-/// One operation on its way: what audit has to know at its end.
-struct Operation<'a> {
-    opened: &'a Opened,
-    target: Target<'a>,
-    id: Id,
-    asked: Asked<'a>,
-    metrics: &'a Metrics,
-    begun: Instant,
-    log: CallLog,
-    /// Whether its beginning is on record.
-    is_announced: bool,
-    cached: bool,
-    /// How old the copy is that answers past its time.
-    stale: Option<Duration>,
-    /// The keyed HMAC of the value that is handed out or was written.
-    value: Option<String>,
-}
-
 impl Resolver {
     /// A resolver for one caller.
     pub fn new(providers: Box<dyn Providers>, caller: Caller, policy: Policy, cache: Cache, audit: Audit) -> Self {
@@ -136,7 +114,7 @@ impl Resolver {
     /// As [`Resolver::open`], and [`Kind::Unsupported`].
     pub async fn prepare(&self, target: Target<'_>, action: Action) -> Result<Opened, Failure> {
         let opened = self.open(target.provider).await?;
-        if !self.policy.decide(action, &opened.name, target.path).is_allowed {
+        if !self.policy.decide(action, &opened.identity.provider, target.path).is_allowed {
             // It says why, and is on record as refused.
             self.decided(&opened, target, action, None)?;
         }
@@ -222,7 +200,7 @@ impl Resolver {
         let answer = opened.provider.put(&operation.log, target.path, value, options).await;
         operation.value = answer.as_ref().ok().and_then(|_| self.audit.value(value));
         // Forgotten even after a failure: the write may have arrived.
-        self.cache.forget(&opened.grant_digest, target.path).await;
+        self.cache.forget(&opened.identity.grant, target.path).await;
         self.end(operation, answer)
     }
 
@@ -234,7 +212,7 @@ impl Resolver {
         let opened = self.opened(target, Action::Delete).await?;
         let operation = self.begin(&opened, target, Action::Delete)?;
         let answer = opened.provider.delete(&operation.log, target.path).await;
-        self.cache.forget(&opened.grant_digest, target.path).await;
+        self.cache.forget(&opened.identity.grant, target.path).await;
         self.end(operation, answer)
     }
 
@@ -246,7 +224,7 @@ impl Resolver {
         let opened = self.opened(target, Action::Recover).await?;
         let operation = self.begin(&opened, target, Action::Recover)?;
         let answer = opened.provider.recover(&operation.log, target.path).await;
-        self.cache.forget(&opened.grant_digest, target.path).await;
+        self.cache.forget(&opened.identity.grant, target.path).await;
         self.end(operation, answer)
     }
 
@@ -258,7 +236,7 @@ impl Resolver {
         let opened = self.opened(target, Action::Purge).await?;
         let operation = self.begin(&opened, target, Action::Purge)?;
         let answer = opened.provider.purge(&operation.log, target.path).await;
-        self.cache.forget(&opened.grant_digest, target.path).await;
+        self.cache.forget(&opened.identity.grant, target.path).await;
         self.end(operation, answer)
     }
 
@@ -281,7 +259,7 @@ impl Resolver {
         let opened = self.opened(target, Action::Rollback).await?;
         let operation = self.begin(&opened, target, Action::Rollback)?;
         let answer = opened.provider.restore(&operation.log, target.path, target.version.unwrap_or_default()).await;
-        self.cache.forget(&opened.grant_digest, target.path).await;
+        self.cache.forget(&opened.identity.grant, target.path).await;
         self.end(operation, answer)
     }
 
@@ -293,7 +271,7 @@ impl Resolver {
         let opened = self.opened(target, Action::Rotate).await?;
         let operation = self.begin(&opened, target, Action::Rotate)?;
         let answer = opened.provider.rotate(&operation.log, target.path).await;
-        self.cache.forget(&opened.grant_digest, target.path).await;
+        self.cache.forget(&opened.identity.grant, target.path).await;
         self.end(operation, answer)
     }
 
@@ -306,7 +284,7 @@ impl Resolver {
         let operation = self.begin(&opened, target, Action::SetState)?;
         let version = target.version.unwrap_or_default();
         let answer = opened.provider.set_state(&operation.log, target.path, version, state).await;
-        self.cache.forget(&opened.grant_digest, target.path).await;
+        self.cache.forget(&opened.identity.grant, target.path).await;
         self.end(operation, answer)
     }
 
@@ -334,7 +312,7 @@ impl Resolver {
             && self.policy.is_configured()
         {
             // Below a prefix that may be listed there can be names that may not be known.
-            page.entries.retain(|entry| self.policy.shows(&opened.name, &entry.path));
+            page.entries.retain(|entry| self.policy.shows(&opened.identity.provider, &entry.path));
         }
         self.end(operation, answer)
     }
@@ -349,128 +327,6 @@ impl Resolver {
         let operation = self.begin(&opened, target, Action::Check)?;
         let answer = opened.provider.check(&operation.log).await;
         self.end(operation, answer)
-    }
-
-    /// Opens the provider of an operation; that it can't be opened is on record as well.
-    async fn opened(&self, target: Target<'_>, action: Action) -> Result<Opened, Failure> {
-        let begun = Instant::now();
-        let failure = match self.open(target.provider).await {
-            Ok(opened) => return Ok(opened),
-            Err(failure) => failure,
-        };
-        let (operation, outcome) = (action.token(), failure.kind.token());
-        self.metrics.operation(Done { operation, outcome, cached: false, took: begun.elapsed() });
-        let provider = target.provider.unwrap_or_default();
-        let mut asked = Asked::new(&self.caller.user, action.token(), provider, target.path, target.version);
-        asked.rule = "not-opened".into();
-        let ended = Ended { outcome: failure.kind.token(), milliseconds: milliseconds(begun), ..Ended::default() };
-        // Nothing is handed out, so the failure itself says more than that it could not be recorded.
-        let written = self.audit.id().and_then(|id| self.audit.end(&[(&id, &asked, ended)], &[], false));
-        written.unwrap_or_default();
-        Err(failure)
-    }
-
-    /// An operation that the policy allows; one that it does not is on record as refused.
-    fn decided<'a>(
-        &'a self,
-        opened: &'a Opened,
-        target: Target<'a>,
-        action: Action,
-        in_place_of: Option<&'a str>,
-    ) -> Result<Operation<'a>, Failure> {
-        self.policy.announce(&self.audit)?;
-        let decision = self.policy.decide(action, &opened.name, target.path);
-        let mut asked = Asked::new(&self.caller.user, action.token(), &opened.name, target.path, target.version);
-        asked.plugin = &opened.plugin_digest;
-        asked.rule = decision.rule.clone();
-        asked.allowed = decision.is_allowed;
-        asked.fallback_for = in_place_of.map(Into::into);
-        let operation = Operation {
-            opened,
-            target,
-            id: self.audit.id()?,
-            asked,
-            metrics: &self.metrics,
-            begun: Instant::now(),
-            log: CallLog::default(),
-            is_announced: false,
-            cached: false,
-            stale: None,
-            value: None,
-        };
-        if decision.is_allowed {
-            return Ok(operation);
-        }
-        let failure = Failure::new(Kind::AccessDenied, decision.why()).with_hint(decision.hint());
-        self.end::<Operation<'a>>(operation, Err(failure))
-    }
-
-    /// An operation that the policy allows and whose beginning is on record.
-    fn begin<'a>(&'a self, opened: &'a Opened, target: Target<'a>, action: Action) -> Result<Operation<'a>, Failure> {
-        let mut operation = self.decided(opened, target, action, None)?;
-        if let Some(failure) = self.refused_offline(opened) {
-            return self.end(operation, Err(failure));
-        }
-        self.announce([&mut operation])?;
-        Ok(operation)
-    }
-
-    /// Records that operations begin; nothing of them is done before.
-    fn announce<'o, 'a: 'o>(
-        &self,
-        operations: impl IntoIterator<Item = &'o mut Operation<'a>>,
-    ) -> Result<(), audit::Error> {
-        let mut operations: Vec<_> = operations.into_iter().collect();
-        self.audit.begin(operations.iter().map(|operation| (&operation.id, &operation.asked)))?;
-        operations.iter_mut().for_each(|operation| operation.is_announced = true);
-        Ok(())
-    }
-
-    /// Notes which value an operation hands out, for whoever looks for one in the log.
-    fn mark(&self, operation: &mut Operation<'_>, answer: &Result<Option<Secret>, Failure>) {
-        operation.value = match answer {
-            Ok(Some(secret)) => self.audit.value(secret.value.expose()),
-            _ => None,
-        };
-    }
-
-    /// Writes the audit record; a value is handed out only once that is done.
-    fn end<T>(&self, operation: Operation<'_>, answer: Result<T, Failure>) -> Result<T, Failure> {
-        let ended = operation.ended(answer.as_ref().err());
-        let records = [(&operation.id, &operation.asked, ended)];
-        let requests = operation.log.take();
-        self.metrics.requests(&operation.opened.name, requests.len());
-        let written = self.audit.end(&records, &requests, operation.is_announced);
-        handed_out(&written, answer)
-    }
-}
-
-impl Operation<'_> {
-    /// Ends it: it is counted, and answered is what audit records.
-    fn ended(&self, failure: Option<&Failure>) -> Ended {
-        let (operation, outcome) = (self.asked.operation, failure.map_or("ok", |failure| failure.kind.token()));
-        self.metrics.operation(Done { operation, outcome, cached: self.cached, took: self.begun.elapsed() });
-        Ended {
-            cached: self.cached,
-            stale_seconds: self.stale.map(|age| age.as_secs()),
-            outcome,
-            value_hmac: self.value.clone(),
-            milliseconds: milliseconds(self.begun),
-        }
-    }
-}
-
-fn milliseconds(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
-}
-
-/// An answer, if it was recorded.
-fn handed_out<T>(written: &Result<(), audit::Error>, answer: Result<T, Failure>) -> Result<T, Failure> {
-    match (written, answer) {
-        (Ok(()), answer) => answer,
-        // The operation's own failure says more than that it could not be recorded.
-        (Err(_), Err(failure)) => Err(failure),
-        (Err(error), Ok(_)) => Err(Failure { hint: error.hint(), ..Failure::new(error.kind(), error.to_string()) }),
     }
 }
 

@@ -301,7 +301,7 @@ mod tests {
     #[tokio::test]
     async fn what_runs_in_a_sandbox_for_few_calls_runs_in_one_for_many() {
         let code = crate::engine::compiling().unwrap().precompile_component(TWO_TABLES).unwrap();
-        for calls in [crate::Calls::Few, crate::Calls::Many] {
+        for calls in [crate::Calls::Few, crate::Calls::Many { at_once: 8 }] {
             let engine = crate::engine::running(calls).unwrap();
             let component = deserialize(&engine, Code::Bytes(&code)).unwrap();
             let mut store = wasmtime::Store::new(&engine, ());

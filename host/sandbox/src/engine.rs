@@ -20,12 +20,12 @@ pub enum Calls {
     /// Those of one command: each call makes its memory and gives it back.
     Few,
     /// Those of a server or of a command over many secrets: memories and stacks are made once, and emptied between calls.
-    /// Starting takes longer, and each call a good third less.
-    Many,
+    /// Starting takes longer by about a microsecond for each place, and each call a good third less.
+    Many {
+        /// How many run at once, in all plugins together: each has a place, which reserves address space and no memory.
+        at_once: u32,
+    },
 }
-
-/// Calls of [`Calls::Many`] that run at once, in all plugins together: what they reserve is address space and no memory.
-const AT_ONCE: u32 = 1_000;
 
 /// Bytes of a memory that are emptied in place after a call and not given back: more than plugins use that carry no
 /// interpreter.
@@ -41,13 +41,16 @@ const INSTANCE: usize = 16 << 20;
 pub(crate) fn running(calls: Calls) -> wasmtime::Result<Engine> {
     let mut config = config();
     config.enable_compiler(false);
-    let pools: &[bool] = if calls == Calls::Many { &[true, false] } else { &[] };
+    let pools: &[(bool, u32)] = match calls {
+        Calls::Many { at_once } => &[(true, at_once), (false, at_once)],
+        Calls::Few => &[],
+    };
     // Where the kernel can't be asked, or a process may not reserve that much address space, calls do without.
-    let pooled = pools.iter().find_map(|asks_kernel| {
+    let pooled = pools.iter().find_map(|(asks_kernel, at_once)| {
         let mut pooling = config.clone();
         // No guest can read the stack, on which the host's calls run too; what they leave there is gone all the same.
         pooling.async_stack_zeroing(true);
-        pooling.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(*asks_kernel)));
+        pooling.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(*asks_kernel, *at_once)));
         Engine::new(&pooling).ok()
     });
     let engine = pooled.map_or_else(|| Engine::new(&config), Ok)?;
@@ -59,14 +62,14 @@ pub(crate) fn running(calls: Calls) -> wasmtime::Result<Engine> {
 ///
 /// The engine empties each place before another call has it: in place, where the kernel says which pages were touched
 /// (ioctl PAGEMAP_SCAN, Linux 6.7), and by giving all of it back otherwise.
-fn pool(asks_kernel: bool) -> PoolingAllocationConfig {
+fn pool(asks_kernel: bool, at_once: u32) -> PoolingAllocationConfig {
     const PER_CALL: u32 = 4;
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(AT_ONCE)
-        .total_stacks(AT_ONCE)
-        .total_memories(AT_ONCE)
-        .total_core_instances(AT_ONCE * PER_CALL)
-        .total_tables(AT_ONCE * PER_CALL)
+    pool.total_component_instances(at_once)
+        .total_stacks(at_once)
+        .total_memories(at_once)
+        .total_core_instances(at_once.saturating_mul(PER_CALL))
+        .total_tables(at_once.saturating_mul(PER_CALL))
         .max_core_instances_per_component(limit::INSTANCES)
         .max_memories_per_component(limit::MEMORIES)
         .max_tables_per_component(limit::TABLES)

@@ -59,7 +59,7 @@ async fn values(app: &App, printer: &mut Printer, file: &Path, arguments: &Impor
     let opener = app.opener().for_many();
     opener.lend(SOURCE, &settings)?;
     let resolver = app.resolver_over(opener);
-    let destination = resolver.open(provider.as_deref()).await?.name;
+    let destination = resolver.open(provider.as_deref()).await?.identity.provider.clone();
     let manner = Manner { overwrite: arguments.overwrite, dry_run: arguments.dry_run };
     let results = copy::below(printer, &resolver, (SOURCE, ""), (&destination, &to), manner).await?;
     if printer.is_json() {

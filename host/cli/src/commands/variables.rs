@@ -161,7 +161,7 @@ pub(crate) async fn listed(resolver: &Resolver, text: &str) -> Outcome<Vec<(Stri
         usage(format!("what `--from` takes ends with `{BELOW}`")).with_hint("`store://PROVIDER/**` means all of one")
     })?;
     let (provider, path) = list::prefix(Some(prefix))?;
-    let provider = resolver.open(provider.as_deref()).await?.name;
+    let provider = resolver.open(provider.as_deref()).await?.identity.provider.clone();
     let mut found = Vec::new();
     let target = Target { provider: Some(&provider), path: &path, version: None };
     let listing = list::each(resolver, target, |entry| {

@@ -1,8 +1,9 @@
 //! What the cache has to know of a provider.
 
-use forge_core::cache::Terms;
+use forge_core::cache::{Identity, Terms};
 use forge_core::grant::Grant;
 use forge_core::resolver::Mode;
+use forge_sandbox::Found;
 
 use super::Opener;
 use crate::failure::Outcome;
@@ -18,10 +19,18 @@ impl Opener {
         let config = self.config.providers.get(name);
         let is_project = config.is_some_and(|config| config.project().is_some());
         let rules = self.config.caching.rules(config.and_then(|config| config.cache), is_project);
-        let is_remote = !grant.routes.is_empty();
-        // Within one process the credential stays what it is.
-        let credential = if rules.disk && is_remote { crate::credential::mark(grant) } else { String::new() };
-        Terms { rules, credential, is_remote }
+        Terms { rules, is_remote: !grant.routes.is_empty() }
+    }
+
+    /// By what copies of a provider's secrets are told from those of others.
+    pub(super) fn identity(&self, name: &str, found: &Found, grant: &Grant) -> Identity {
+        let Terms { rules, is_remote } = self.terms(name, grant);
+        Identity {
+            provider: name.to_owned(),
+            grant: grant.digest(),
+            plugin: found.component.digest.clone(),
+            credential: if rules.disk && is_remote { crate::credential::mark(grant) } else { String::new() },
+        }
     }
 
     /// The name of the provider that a name, a plugin's id or an alias means; `None` is the default provider.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::Id;
 use super::key::{Keys, MAC, Tag, tag};
 use crate::provider::RequestRecord;
 use crate::sealing::hex;
@@ -25,6 +26,28 @@ const BEFORE_MAC: &[u8] = b",\"mac\":\"";
 /// What stands behind it.
 const AFTER_MAC: &[u8] = b"\"}";
 
+/// A secret as a person would name it, `store://PROVIDER/PATH?version=V`, no longer than a record takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Named<'a> {
+    provider: &'a str,
+    path: &'a str,
+    version: Option<&'a str>,
+}
+
+impl std::fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { provider, path, version } = self;
+        let asked = version.map_or_else(String::new, |version| format!("?version={version}"));
+        f.write_str(&bounded(&format!("store://{provider}/{path}{asked}")))
+    }
+}
+
+impl Serialize for Named<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// Which operation on which secret: what its beginning and its outcome both say.
 #[derive(Clone, Debug, Serialize)]
 pub struct Asked<'a> {
@@ -32,8 +55,8 @@ pub struct Asked<'a> {
     pub user: Cow<'a, str>,
     /// `get`, `set` and so on.
     pub operation: &'a str,
-    /// The secret, as a person would name it: `store://PROVIDER/PATH?version=V`.
-    pub reference: String,
+    /// The secret, as a person would name it.
+    pub reference: Named<'a>,
     /// The provider's name.
     pub provider: Cow<'a, str>,
     /// The path within the provider, or the prefix of a listing.
@@ -55,12 +78,10 @@ pub struct Asked<'a> {
 impl<'a> Asked<'a> {
     /// What is asked of a provider, with its texts bounded; the rest is filled in by whoever knows it.
     pub fn new(user: &'a str, operation: &'a str, provider: &'a str, path: &'a str, version: Option<&'a str>) -> Self {
-        let asked = version.map_or_else(String::new, |version| format!("?version={version}"));
-        let reference = format!("store://{provider}/{path}{asked}");
         Self {
             user: bounded(user),
             operation,
-            reference: bounded(&reference).into_owned(),
+            reference: Named { provider, path, version },
             provider: bounded(provider),
             path: bounded(path),
             version: version.map(bounded),
@@ -87,6 +108,19 @@ pub struct Ended {
     pub value_hmac: Option<String>,
     /// How long it took.
     pub milliseconds: u64,
+}
+
+/// An operation that has ended.
+#[derive(Debug)]
+pub struct Ending<'a> {
+    /// Its name.
+    pub id: Id,
+    /// What was asked.
+    pub asked: &'a Asked<'a>,
+    /// How it ended.
+    pub ended: &'a Ended,
+    /// The requests that it made; of a call for several operations they are the first one's.
+    pub requests: Vec<RequestRecord>,
 }
 
 /// A change that forge makes to its own state: an installation, a grant, a key that moves.
@@ -124,6 +158,10 @@ impl<'a> Change<'a> {
     }
 }
 
+fn as_text<S: serde::Serializer>(id: &&Id, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(id)
+}
+
 fn as_map<S: serde::Serializer>(fields: &[(&'static str, String)], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(fields.iter().map(|(name, text)| (name, text)))
 }
@@ -150,7 +188,8 @@ pub(super) type Body = Vec<u8>;
 /// A record's own part.
 #[derive(Serialize)]
 struct Fields<'a, A: Serialize, B: Serialize> {
-    id: &'a str,
+    #[serde(serialize_with = "as_text")]
+    id: &'a Id,
     event: &'a str,
     #[serde(flatten)]
     first: A,
@@ -158,7 +197,7 @@ struct Fields<'a, A: Serialize, B: Serialize> {
     second: B,
 }
 
-fn body(id: &str, event: &str, first: impl Serialize, second: impl Serialize) -> Body {
+fn body(id: &Id, event: &str, first: impl Serialize, second: impl Serialize) -> Body {
     // Texts, numbers and flags under fixed names can't fail to be written.
     let mut body = serde_json::to_vec(&Fields { id, event, first, second }).unwrap_or_default();
     body.pop();
@@ -169,12 +208,12 @@ fn body(id: &str, event: &str, first: impl Serialize, second: impl Serialize) ->
 }
 
 /// That an operation begins.
-pub(super) fn begin(id: &str, who: &Who, asked: &Asked<'_>) -> Body {
+pub(super) fn begin(id: &Id, who: &Who, asked: &Asked<'_>) -> Body {
     body(id, "begin", who, asked)
 }
 
 /// How an operation ended.
-pub(super) fn operation(id: &str, who: &Who, asked: &Asked<'_>, ended: &Ended) -> Body {
+pub(super) fn operation(id: &Id, who: &Who, asked: &Asked<'_>, ended: &Ended) -> Body {
     #[derive(Serialize)]
     struct Outcome<'a> {
         #[serde(flatten)]
@@ -186,12 +225,12 @@ pub(super) fn operation(id: &str, who: &Who, asked: &Asked<'_>, ended: &Ended) -
 }
 
 /// What went out for an operation.
-pub(super) fn request(id: &str, record: &RequestRecord) -> Body {
+pub(super) fn request(id: &Id, record: &RequestRecord) -> Body {
     body(id, "request", record, ())
 }
 
 /// That a change begins, or how it ended.
-pub(super) fn change(id: &str, who: &Who, change: &Change<'_>, outcome: Option<&str>) -> Body {
+pub(super) fn change(id: &Id, who: &Who, change: &Change<'_>, outcome: Option<&str>) -> Body {
     #[derive(Serialize)]
     struct Told<'a> {
         user: &'a str,

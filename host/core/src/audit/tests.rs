@@ -31,7 +31,7 @@ fn operate(audit: &Audit, count: u64) {
             milliseconds: 1,
             ..Ended::default()
         };
-        audit.end(&[(&id, &asked, ended)], &[], true).unwrap();
+        audit.end(&[Ending { id, asked: &asked, ended: &ended, requests: Vec::new() }], true).unwrap();
     }
 }
 

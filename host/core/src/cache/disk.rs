@@ -210,7 +210,8 @@ impl Disk {
             let bytes = metadata.len();
             match opened {
                 Some(Opened { key, copy }) => {
-                    let CacheKey { provider, path, version, .. } = key;
+                    let CacheKey { identity, path, version, .. } = key;
+                    let provider = identity.provider.clone();
                     Entry { provider, path, version, age: Some(copy.age), bytes, file }
                 }
                 None => Entry { provider: String::new(), path: String::new(), version: None, age: None, bytes, file },

@@ -68,18 +68,15 @@ impl Rules {
 }
 
 /// On which terms copies of one provider's secrets are kept.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Terms {
     /// For how long.
     pub rules: Rules,
-    /// A digest of what the provider logs in with, as far as it lies in this machine's environment and files: who has
-    /// another credential under the same grant gets no copy of what this one may read.
-    pub credential: String,
     /// Whether its backend is reached over the network.
     pub is_remote: bool,
 }
 
-/// What [`Terms::credential`] is of these sources and what is found there.
+/// What [`super::Identity::credential`] is of these sources and what is found there.
 pub fn mark<'s>(sources: impl Iterator<Item = (&'s str, Option<Zeroizing<Vec<u8>>>)>) -> String {
     let mut hash = sha2::Sha256::new_with_prefix(b"forge cache credential\0");
     for (source, found) in sources {

@@ -1,5 +1,6 @@
 //! One copy as a file: whose it is, when it was made and what it holds, sealed under a name that says nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -8,7 +9,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::moment::Moment;
-use super::{CacheKey, Copy};
+use super::{CacheKey, Copy, Identity};
 use crate::policy::Caller;
 use crate::sealing::{Error, Place, SealingKey, hex};
 use crate::secret::{Attributes, Secret, SecretVersion, Value};
@@ -79,7 +80,8 @@ impl Keys {
 
     /// The name of one copy's file, which the whole key decides.
     pub(super) fn name(&self, key: &CacheKey) -> String {
-        let CacheKey { caller, provider, grant, plugin, credential, path, version } = key;
+        let CacheKey { caller, identity, path, version } = key;
+        let Identity { provider, grant, plugin, credential } = &**identity;
         // A version of the empty name is none, and must not have the name of no version.
         let version = version.as_ref().map_or_else(|| "current".to_owned(), |version| format!("version {version}"));
         let own = self.mac(&["copy", &caller.user, provider, grant, plugin, credential, path, &version]);
@@ -98,11 +100,12 @@ impl Keys {
 
     /// Seals a copy for the file of this name.
     pub(super) fn seal(&self, name: &str, key: &CacheKey, secret: &Secret, made: Moment) -> Result<Vec<u8>, Error> {
-        let CacheKey { caller, provider, grant, plugin, credential, path, version } = key.clone();
+        let CacheKey { caller, identity, path, version } = key.clone();
+        let Identity { provider, grant, plugin, credential } = Identity::clone(&identity);
         let Secret { value, content_type, version: has, tags, attributes } = secret;
         let head = Head {
             schema_version: SCHEMA_VERSION,
-            user: caller.user,
+            user: caller.user.to_string(),
             provider,
             grant,
             plugin,
@@ -137,11 +140,13 @@ impl Keys {
         }
         let age: Duration = head.made.age(&Moment::now()).ok_or_else(|| "it was made in the future".to_owned())?;
         let key = CacheKey {
-            caller: Caller { user: head.user },
-            provider: head.provider,
-            grant: head.grant,
-            plugin: head.plugin,
-            credential: head.credential,
+            caller: Caller { user: head.user.into() },
+            identity: Arc::new(Identity {
+                provider: head.provider,
+                grant: head.grant,
+                plugin: head.plugin,
+                credential: head.credential,
+            }),
             path: head.path,
             version: head.asked,
         };

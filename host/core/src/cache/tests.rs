@@ -13,13 +13,19 @@ const RULES: Rules = Rules {
 
 pub(super) fn key(path: &str) -> CacheKey {
     CacheKey {
-        caller: Caller { user: "one".to_owned() },
+        caller: Caller { user: "one".into() },
+        identity: Arc::new(identity()),
+        path: path.to_owned(),
+        version: None,
+    }
+}
+
+fn identity() -> Identity {
+    Identity {
         provider: "prod".to_owned(),
         grant: "grant".to_owned(),
         plugin: "plugin".to_owned(),
         credential: "credential".to_owned(),
-        path: path.to_owned(),
-        version: None,
     }
 }
 
@@ -30,12 +36,13 @@ pub(super) fn secret(text: &str) -> Secret {
 /// Keys that differ from that of `path` in one part each.
 pub(super) fn others(path: &str) -> Vec<CacheKey> {
     let own = || key(path);
+    let of = |identity| CacheKey { identity: Arc::new(identity), ..own() };
     vec![
-        CacheKey { caller: Caller { user: "two".to_owned() }, ..own() },
-        CacheKey { provider: "other".to_owned(), ..own() },
-        CacheKey { grant: "changed".to_owned(), ..own() },
-        CacheKey { plugin: "changed".to_owned(), ..own() },
-        CacheKey { credential: "changed".to_owned(), ..own() },
+        CacheKey { caller: Caller { user: "two".into() }, ..own() },
+        of(Identity { provider: "other".to_owned(), ..identity() }),
+        of(Identity { grant: "changed".to_owned(), ..identity() }),
+        of(Identity { plugin: "changed".to_owned(), ..identity() }),
+        of(Identity { credential: "changed".to_owned(), ..identity() }),
         CacheKey { path: format!("{path}2"), ..own() },
         CacheKey { version: Some("1".to_owned()), ..own() },
     ]
@@ -100,7 +107,7 @@ async fn a_write_forgets_every_version_for_every_caller() {
     let cache = Cache::new(10);
     let own = key("a");
     let version = CacheKey { version: Some("1".to_owned()), ..key("a") };
-    let caller = CacheKey { caller: Caller { user: "two".to_owned() }, ..key("a") };
+    let caller = CacheKey { caller: Caller { user: "two".into() }, ..key("a") };
     for key in [&own, &version, &caller, &key("b")] {
         put(&cache, key, &RULES).await;
     }

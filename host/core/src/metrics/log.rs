@@ -124,7 +124,7 @@ fn tail(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, home::Error> {
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
-    use crate::audit::{Asked, Audit, Ended, Settings, Who};
+    use crate::audit::{Asked, Audit, Ended, Ending, Settings, Who};
     use crate::home::Home;
     use crate::provider::RequestRecord;
 
@@ -157,7 +157,8 @@ mod tests {
             let cached = number % 2 == 1;
             let ended = Ended { cached, outcome, milliseconds: number, ..Ended::default() };
             audit.begin([(&id, &asked)]).unwrap();
-            audit.end(&[(&id, &asked, ended)], &[request(), request()], true).unwrap();
+            let requests = vec![request(), request()];
+            audit.end(&[Ending { id, asked: &asked, ended: &ended, requests }], true).unwrap();
         }
         let files = audit.files().unwrap();
         assert!(files.len() > 2, "{files:?}");

@@ -1,9 +1,10 @@
 //! What the cache has to do with a read: a fresh copy before it, the call of another read during it, a stale copy after it.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use super::{Mode, Opened, Operation, Resolver, Target};
+use super::operation::Operation;
+use super::{Mode, Opened, Resolver, Target};
 use crate::Kind;
 use crate::cache::{Boarding, CacheKey, Copy, Flight, Rules, Waiting, is_answer};
 use crate::provider::Failure;
@@ -49,10 +50,7 @@ impl Resolver {
         let rules = limit.map_or(opened.terms.rules, |limit| opened.terms.rules.limited(limit));
         let key = CacheKey {
             caller: self.caller.clone(),
-            provider: opened.name.clone(),
-            grant: opened.grant_digest.clone(),
-            plugin: opened.plugin_digest.clone(),
-            credential: opened.terms.credential.clone(),
+            identity: Arc::clone(&opened.identity),
             path: target.path.to_owned(),
             version: target.version.map(str::to_owned),
         };
@@ -65,7 +63,7 @@ impl Resolver {
         if self.manner.limits.is_empty() {
             return None;
         }
-        self.manner.limits.get(&(opened.name.clone(), target.path.to_owned())).copied()
+        self.manner.limits.get(&(opened.identity.provider.clone(), target.path.to_owned())).copied()
     }
 
     /// A copy that answers before anybody is asked, or whom to ask.
@@ -114,8 +112,8 @@ impl Resolver {
             within => self.cache.stale(&copies.key, &Rules { max_stale: within, ..copies.rules }).await?,
         };
         operation.stale = Some(age);
-        let CacheKey { provider, path, version, .. } = copies.key.clone();
-        let due = Due { provider, path, version };
+        let CacheKey { identity, path, version, .. } = copies.key.clone();
+        let due = Due { provider: identity.provider.clone(), path, version };
         let mut waiting = self.due.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.len() < MOST_DUE && !waiting.contains(&due) {
             waiting.push(due);
@@ -179,7 +177,7 @@ impl Resolver {
         let Some((secret, age)) = self.cache.stale(&copies.key, &copies.rules).await else { return Err(failure) };
         operation.cached = true;
         operation.stale = Some(age);
-        let (secret_name, age) = (&operation.asked.reference, ago(age));
+        let (secret_name, age) = (operation.asked.reference, ago(age));
         self.manner.notices.warn(format!("`{secret_name}` is a copy of {age} ago: {}", failure.what));
         Ok(Some(secret))
     }
@@ -205,7 +203,7 @@ impl Resolver {
     /// What is told of an operation that would need the network, where there is to be none.
     pub(super) fn refused_offline(&self, opened: &Opened) -> Option<Failure> {
         let is_refused = self.manner.mode == Mode::Offline && opened.terms.is_remote;
-        is_refused.then(|| offline(&opened.name))
+        is_refused.then(|| offline(&opened.identity.provider))
     }
 }
 

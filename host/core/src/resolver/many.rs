@@ -5,11 +5,12 @@ use std::sync::PoisonError;
 
 use super::copies::{Answer, Copies, Way, is_away};
 use super::fallback::{Turn, found, named};
-use super::{Opened, Operation, Resolver, Target, handed_out};
+use super::operation::{Operation, handed_out};
+use super::{Opened, Resolver, Target};
 use crate::Kind;
-use crate::audit::{self, Ended, Id};
+use crate::audit::{Ended, Ending};
 use crate::cache::{Flight, Waiting};
-use crate::parallel::{AT_ONCE, in_order};
+use crate::parallel::{AT_ONCE, as_they_end};
 use crate::policy::Action;
 use crate::provider::{CallLog, Failure};
 
@@ -24,6 +25,17 @@ struct Read<'a> {
 
 /// A target, and the secret in whose place it is read.
 pub(super) type Asked<'a> = (Target<'a>, Option<&'a str>);
+
+/// A read that has ended, and is not on record yet.
+struct Settled<'a> {
+    read: Read<'a>,
+    ended: Ended,
+    answer: Answer,
+}
+
+/// How many reads that ended wait to be put on record together. None is answered before it is; where the process dies, their
+/// beginnings are there alone.
+const RECORDED_AT_ONCE: usize = 16;
 
 /// What became of the reads of one batch.
 struct Batched<'a> {
@@ -103,21 +115,17 @@ impl Resolver {
             let way = self.way(&mut operation, &copies).await;
             let read = Read { place, operation, copies, flight: None };
             match way {
-                Way::Answered(answer) => answered.push((read, answer)),
+                Way::Answered(answer) => answered.push(self.ended(read, answer)),
                 Way::Ask(flight) => reads.push(Read { flight, ..read }),
                 Way::Wait(other) => waiting.push((read, other)),
             }
         }
-        for (read, answer) in &mut answered {
-            self.mark(&mut read.operation, answer);
-        }
-        let written = self.audit.end(&records(&answered), &[], false);
-        answered.into_iter().for_each(|(read, answer)| put(read.place, handed_out(&written, answer)));
+        self.recorded(answered, false).into_iter().for_each(|(place, answer)| put(place, answer));
         let (mut batches, mut alone) = self.batches(reads);
         for batch in &mut batches {
             // What one call does has one name.
-            if let Some(id) = batch.first().map(|read| read.operation.id.clone()) {
-                batch.iter_mut().for_each(|read| read.operation.id = id.clone());
+            if let Some(id) = batch.first().map(|read| read.operation.id) {
+                batch.iter_mut().for_each(|read| read.operation.id = id);
             }
         }
         let all = batches.iter_mut().flatten().chain(&mut alone).map(|read| &mut read.operation);
@@ -128,14 +136,22 @@ impl Resolver {
             (batches, alone) = (Vec::new(), Vec::new());
         }
         let mut answered = Vec::new();
-        in_order(AT_ONCE, batches.into_iter().map(|batch| self.read_batch(batch)), |batched| {
+        as_they_end(AT_ONCE, batches.into_iter().map(|batch| self.read_batch(batch)), |batched| {
             answered.extend(batched.answered);
             alone.extend(batched.alone);
         })
         .await;
-        in_order(AT_ONCE, alone.into_iter().map(|read| self.read_alone(read)), |one| answered.push(one)).await;
+        let mut ended = Vec::new();
+        as_they_end(AT_ONCE, alone.into_iter().map(|read| self.read_alone(read)), |one| {
+            ended.push(one);
+            if ended.len() == RECORDED_AT_ONCE {
+                answered.extend(self.recorded(std::mem::take(&mut ended), true));
+            }
+        })
+        .await;
+        answered.extend(self.recorded(ended, true));
         // After all calls of this one: two that wait for each other's would wait for ever.
-        in_order(AT_ONCE, waiting.into_iter().map(|(read, other)| self.wait(read, other)), |one| answered.push(one))
+        as_they_end(AT_ONCE, waiting.into_iter().map(|(read, other)| self.wait(read, other)), |one| answered.push(one))
             .await;
         answered.into_iter().for_each(|(place, answer)| put(place, answer));
         let unanswered = || Err(Failure::new(Kind::Internal, "a read was lost on its way"));
@@ -150,10 +166,10 @@ impl Resolver {
             let (opened, target) = (read.operation.opened, read.operation.target);
             let most = if self.refuses(opened) { 1 } else { opened.provider.batch_max() };
             // A batch has current versions alone, and a backend may refuse one that names a secret twice.
-            let fits = most > 1 && target.version.is_none() && known.insert((&opened.grant_digest, target.path));
+            let fits = most > 1 && target.version.is_none() && known.insert((&opened.identity.grant, target.path));
             let is_of_it = |batch: &&mut Vec<Read<'a>>| {
                 batch.len() < most
-                    && batch.iter().all(|other| other.operation.opened.grant_digest == opened.grant_digest)
+                    && batch.iter().all(|other| other.operation.opened.identity.grant == opened.identity.grant)
             };
             match batches.iter_mut().rev().find(is_of_it) {
                 _ if !fits => alone.push(read),
@@ -169,7 +185,7 @@ impl Resolver {
 
     /// Whether this provider's backend has refused a whole batch.
     fn refuses(&self, opened: &Opened) -> bool {
-        self.refusing.lock().unwrap_or_else(PoisonError::into_inner).contains(&opened.grant_digest)
+        self.refusing.lock().unwrap_or_else(PoisonError::into_inner).contains(&opened.identity.grant)
     }
 
     /// Reads one batch. What it answers is recorded under one id, with the requests that it took.
@@ -193,7 +209,7 @@ impl Resolver {
         };
         if answers.iter().all(|answer| answer.as_ref().is_err_and(is_denial)) {
             let mut refusing = self.refusing.lock().unwrap_or_else(PoisonError::into_inner);
-            refusing.insert(opened.grant_digest.clone());
+            refusing.insert(opened.identity.grant.clone());
         }
         let (mut ended, mut alone) = (Vec::with_capacity(batch.len()), Vec::new());
         for (read, answer) in batch.into_iter().zip(answers) {
@@ -202,34 +218,45 @@ impl Resolver {
                 answer => ended.push((read, answer)),
             }
         }
+        // Each request is on record with an operation.
+        if let Some(read) = ended.first().map(|(read, _)| read).or(alone.first()) {
+            log.take().into_iter().for_each(|request| read.operation.log.push(request));
+        }
         if ended.is_empty() {
-            // Each request is on record with an operation.
-            if let Some(read) = alone.first() {
-                log.take().into_iter().for_each(|request| read.operation.log.push(request));
-            }
             return Batched { answered: Vec::new(), alone };
         }
         let mut settled = Vec::with_capacity(ended.len());
-        for (mut read, answer) in ended {
-            let flight = read.flight.take();
-            let answer = self.landed(&mut read.operation, &read.copies, flight, answer).await;
-            self.mark(&mut read.operation, &answer);
-            settled.push((read, answer));
+        for (read, answer) in ended {
+            settled.push(self.settle(read, answer).await);
         }
-        let requests = log.take();
-        self.metrics.requests(&opened.name, requests.len());
-        let written = self.audit.end(&records(&settled), &requests, true);
-        let answered = settled.into_iter().map(|(read, answer)| (read.place, handed_out(&written, answer)));
-        Batched { answered: answered.collect(), alone }
+        Batched { answered: self.recorded(settled, true), alone }
     }
 
-    /// Reads one secret by itself.
-    async fn read_alone(&self, read: Read<'_>) -> (usize, Answer) {
-        let Read { place, mut operation, copies, flight } = read;
-        let answer = self.asked(&operation).await;
-        let answer = self.landed(&mut operation, &copies, flight, answer).await;
-        self.mark(&mut operation, &answer);
-        (place, self.end(operation, answer))
+    /// Reads one secret by itself. That it ended is not on record yet.
+    async fn read_alone<'a>(&self, read: Read<'a>) -> Settled<'a> {
+        let answer = self.asked(&read.operation).await;
+        self.settle(read, answer).await
+    }
+
+    /// A read whose backend has said `answer`.
+    async fn settle<'a>(&self, mut read: Read<'a>, answer: Answer) -> Settled<'a> {
+        let flight = read.flight.take();
+        let answer = self.landed(&mut read.operation, &read.copies, flight, answer).await;
+        self.ended(read, answer)
+    }
+
+    fn ended<'a>(&self, mut read: Read<'a>, answer: Answer) -> Settled<'a> {
+        self.mark(&mut read.operation, &answer);
+        Settled { ended: read.operation.ended(answer.as_ref().err()), read, answer }
+    }
+
+    /// Puts reads on record, and hands their answers out.
+    fn recorded(&self, settled: Vec<Settled<'_>>, is_begun: bool) -> Vec<(usize, Answer)> {
+        let endings: Vec<Ending<'_>> =
+            settled.iter().map(|Settled { read, ended, .. }| read.operation.ending(ended)).collect();
+        let written = self.audit.end(&endings, is_begun);
+        drop(endings);
+        settled.into_iter().map(|one| (one.read.place, handed_out(&written, one.answer))).collect()
     }
 
     /// Waits for the call of another read; where that one gave up, makes its own.
@@ -254,15 +281,6 @@ impl Resolver {
 /// batch may have others.
 fn is_denial(failure: &Failure) -> bool {
     failure.kind == Kind::AccessDenied && failure.status.is_none_or(|status| status >= 400)
-}
-
-/// What audit has to know of reads that have come to their end.
-fn records<'r, 'a>(reads: &'r [(Read<'a>, Answer)]) -> Vec<(&'r Id, &'r audit::Asked<'a>, Ended)> {
-    let record = |(read, answer): &'r (Read<'a>, Answer)| {
-        let operation = &read.operation;
-        (&operation.id, &operation.asked, operation.ended(answer.as_ref().err()))
-    };
-    reads.iter().map(record).collect()
 }
 
 /// Whether a secret that failed in a batch may be read by itself: so it is, unless the backend is away, or the plugin broke.

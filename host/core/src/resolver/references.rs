@@ -95,7 +95,7 @@ impl Resolver {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(place) => {
                     // One that can't be opened is told by its read.
-                    let opened = self.open(provider).await.map(|opened| opened.name);
+                    let opened = self.open(provider).await.map(|opened| opened.identity.provider.clone());
                     place.insert(opened.unwrap_or_else(|_| provider.unwrap_or_default().to_owned()))
                 }
             };

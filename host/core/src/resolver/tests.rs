@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::*;
+use crate::Kind;
 use crate::audit::{Expected, Settings, Who};
 use crate::home::Home;
+use crate::provider::CallLog;
 use crate::secret::{Value, VersionState};
 
 mod copies;
@@ -113,13 +115,16 @@ impl Providers for One {
 
 fn resolver(memory: &Arc<Memory>, data: &std::path::Path) -> Resolver {
     let opened = Opened {
-        name: "mem".to_owned(),
         provider: memory.clone(),
-        plugin_digest: "d".to_owned(),
-        grant_digest: "g".to_owned(),
+        identity: Arc::new(Identity {
+            provider: "mem".to_owned(),
+            grant: "g".to_owned(),
+            plugin: "d".to_owned(),
+            credential: String::new(),
+        }),
         terms: Terms { is_remote: true, ..Terms::default() },
     };
-    let caller = Caller { user: "tester".to_owned() };
+    let caller = Caller { user: "tester".into() };
     let home = Home { config: data.join("c"), data: data.to_owned(), cache: data.join("k"), keyring: None };
     let audit = Audit::new(&home, Settings::default(), Who::default());
     Resolver::new(Box::new(One(opened)), caller, Policy::default(), Cache::new(10), audit)

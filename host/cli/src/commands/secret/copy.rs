@@ -33,7 +33,8 @@ pub(super) async fn copy(app: &App, printer: &mut Printer, from: &str, to: &str,
                 return Err(usage("whole secrets are copied, so the reference has no field")).context(tried);
             }
             let source = Named::open(app, from.clone(), Action::Get).await.context(tried)?;
-            let provider = source.resolver.prepare(target(&to), Action::Set).await.context(tried)?.name;
+            let provider =
+                source.resolver.prepare(target(&to), Action::Set).await.context(tried)?.identity.provider.clone();
             let destination = Reference { provider: Some(provider), ..to.clone() };
             if source.resolved == destination {
                 return Err(usage("both are the same secret")).context(tried);
@@ -177,8 +178,8 @@ async fn many(app: &App, printer: &mut Printer, from: &str, to: &str, manner: Ma
     let (to_provider, to) = list::prefix(Some(to.trim_end_matches("/**")))?;
     let tried = || format!("can't copy what lies below `{}`", forge_core::manifest::printable(&from));
     let resolver = app.resolver_over(app.opener().for_many());
-    let source = resolver.open(provider.as_deref()).await.context(tried)?.name;
-    let destination = resolver.open(to_provider.as_deref()).await.context(tried)?.name;
+    let source = resolver.open(provider.as_deref()).await.context(tried)?.identity.provider.clone();
+    let destination = resolver.open(to_provider.as_deref()).await.context(tried)?.identity.provider.clone();
     let copies = below(printer, &resolver, (&source, &from), (&destination, &to), manner).await.context(tried)?;
     if printer.is_json() {
         let copies: Vec<_> = copies

@@ -70,7 +70,7 @@ impl Named {
     async fn open(app: &App, reference: Reference, action: Action) -> Outcome<Self> {
         let resolver = app.resolver();
         let opened = resolver.prepare(target(&reference), action).await?;
-        let resolved = Reference { provider: Some(opened.name), ..reference.clone() };
+        let resolved = Reference { provider: Some(opened.identity.provider.clone()), ..reference.clone() };
         Ok(Self { resolver, reference, resolved })
     }
 

@@ -89,11 +89,14 @@ impl Providers for Two {
             _ => ("main", &self.main, true),
         };
         Ok(Opened {
-            name: name.to_owned(),
             provider: provider.clone(),
-            plugin_digest: "p".to_owned(),
-            grant_digest: name.to_owned(),
-            terms: Terms { rules: self.rules, is_remote, ..Terms::default() },
+            identity: Arc::new(Identity {
+                provider: name.to_owned(),
+                grant: name.to_owned(),
+                plugin: "p".to_owned(),
+                credential: String::new(),
+            }),
+            terms: Terms { rules: self.rules, is_remote },
         })
     }
 }
@@ -104,7 +107,7 @@ const PAST: Rules = Rules { time_to_live: Duration::from_nanos(1), max_stale: Du
 fn over(two: &Two, data: &std::path::Path, manner: &Manner) -> Resolver {
     let home = Home { config: data.join("c"), data: data.to_owned(), cache: data.join("k"), keyring: None };
     let audit = Audit::new(&home, Settings::default(), Who::default());
-    let caller = Caller { user: "tester".to_owned() };
+    let caller = Caller { user: "tester".into() };
     Resolver::new(Box::new(two.clone()), caller, Policy::default(), Cache::new(10), audit).in_manner(manner.clone())
 }
 
