@@ -74,6 +74,7 @@ fn a_stale_copy_answers_while_the_backend_is_down_with_a_warning() {
     let record = world.audit().pop().unwrap();
     assert_eq!((&record["cached"], &record["outcome"]), (&true.into(), &"ok".into()));
     assert!(record["stale_seconds"].as_u64().is_some_and(|age| age >= 1), "{record}");
+    world.forge(["audit", "tail", "-n", "1"]).exits(0).stdout_has("  from the cache, ").stdout_has(" old\n");
     let object = world.forge(["--json", "secret", "get", "store://bao/app/db"]).exits(0).json();
     assert!(object["warnings"][0].as_str().unwrap().contains("is a copy of "), "{object}");
     // Not longer than the rules of now say.

@@ -28,6 +28,7 @@ fn another_provider_answers_for_one_that_is_down_and_that_is_told_and_on_record(
         .stderr_has("`store://local/app/db` answers in place of `app/db`");
     let record = world.audit().pop().unwrap();
     assert_eq!((&record["provider"], &record["fallback_for"]), (&"local".into(), &"app/db".into()));
+    world.forge(["audit", "tail", "-n", "1"]).exits(0).stdout_has("  in place of app/db\n");
     let file = world.file("app.yaml", "password: ${secret:app/db}\n");
     let filled = world.forge(["inject", "-i", &file]);
     filled.exits(0).stdout_is("password: 'of local'\n").stderr_has("answers in place of");

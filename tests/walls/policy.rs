@@ -20,10 +20,11 @@ const SILENT: [(&str, &str); 5] = [
 ];
 
 /// Where a provider is called, which takes a log of the call; and why.
-const CALLERS: [(&str, &str); 5] = [
+const CALLERS: [(&str, &str); 6] = [
     ("host/core/src/provider.rs", "is the seam"),
     ("host/core/src/resolver.rs", "asks the policy"),
     ("host/core/src/resolver/many.rs", "asks the policy"),
+    ("host/core/src/resolver/operation.rs", "asks the policy, and records what the log of the call has"),
     ("host/sandbox/src/provider.rs", "is the provider"),
     ("host/cli/src/commands/provider/add.rs", "tests a provider before it is recorded, and asks the policy for that"),
 ];

@@ -63,7 +63,7 @@ const EXPOSING: &[(&str, &str)] = &[
     ("host/core/src/document/typed.rs", "puts values into those of a program"),
     ("host/core/src/field.rs", "takes a field out of a value"),
     ("host/core/src/keyring.rs", "keeps the sealing key in its file"),
-    ("host/core/src/resolver.rs", "has audit hash the value that is handed out"),
+    ("host/core/src/resolver/operation.rs", "has audit hash the value that is handed out"),
     ("host/core/src/sealing.rs", "seals"),
     ("tests/library.rs", "reads values through the libraries, for tests and the bench"),
     ("tests/attacks/reuse.rs", "reads what an attacker found"),

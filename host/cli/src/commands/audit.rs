@@ -11,6 +11,7 @@ use forge_core::Kind;
 use forge_core::audit::{self, Break, Expected, Mark, Report};
 use forge_core::manifest::printable_name;
 use forge_core::provider::Failure;
+use forge_core::resolver::ago;
 use serde_json::{Value as Json, json};
 
 use crate::app::App;
@@ -227,6 +228,12 @@ fn show(printer: &mut Printer, record: &Json) -> Outcome<bool> {
     }
     if record["cached"] == true {
         line.push_str("  from the cache");
+        if let Some(seconds) = record["stale_seconds"].as_u64() {
+            line.push_str(&format!(", {} old", ago(Duration::from_secs(seconds))));
+        }
+    }
+    if !record["fallback_for"].is_null() {
+        line.push_str(&format!("  in place of {}", text("fallback_for")));
     }
     if !record["reason"].is_null() {
         line.push_str(&format!("  ({})", text("reason")));

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use forge_core::document::{Document, Format, LONGEST};
-use forge_core::home;
+use forge_core::Kind;
+use forge_core::document::{Document, Format};
 use forge_core::manifest::printable_name;
 use forge_core::resolver::references::{Wanted, all_or_failure};
 use forge_core::resolver::{Manner, Mode, Resolver};
@@ -11,9 +11,10 @@ use zeroize::Zeroizing;
 
 use crate::app::App;
 use crate::arguments::Run;
+use crate::commands::inject;
 use crate::commands::variables::{self, Given};
 use crate::commands::written::Style;
-use crate::failure::{Outcome, not_found, usage};
+use crate::failure::{Context as _, Outcome, usage};
 use crate::providers::Opener;
 
 /// What is read, as often as it has to be.
@@ -107,19 +108,11 @@ impl<'a> Wish<'a> {
 /// A file with references, as `forge inject` takes it.
 fn template(path: &Path) -> Outcome<What> {
     let name = printable_name(&path.display().to_string());
-    let format = path.file_name().and_then(|name| Format::of_file(&name.to_string_lossy())).unwrap_or(Format::Text);
-    let bytes = home::read(path, LONGEST as u64)?.ok_or_else(|| {
-        not_found(format!("there is no file `{name}` to be filled"))
-            .with_hint(format!("`--mount-format` takes {}, or a file with references", Style::NAMES.join(", ")))
+    let format = inject::format(Some(path), None).unwrap_or(Format::Text);
+    let bytes = inject::read(Some(path)).context(|| format!("can't fill `{name}`")).map_err(|failure| {
+        let known = || format!("`--mount-format` takes {}, or a file with references", Style::NAMES.join(", "));
+        if failure.kind == Kind::NotFound { failure.with_hint(known()) } else { failure }
     })?;
     let document = Document::parse(bytes, format).map_err(|error| error.of_file(&name))?;
-    let mut places = vec![None; document.references().len()];
-    for (number, place) in document.places() {
-        if let Some(first @ None) = places.get_mut(*number) {
-            *first = Some(format!("{name}:{place}"));
-        }
-    }
-    let places = places.into_iter().map(Option::unwrap_or_default);
-    let wanted = places.zip(document.references()).map(|(place, reference)| Wanted::new(place, reference.clone()));
-    Ok(What::Template { wanted: wanted.collect(), name, document: Box::new(document) })
+    Ok(What::Template { wanted: inject::wanted(&document, &name), name, document: Box::new(document) })
 }

@@ -141,7 +141,7 @@ fn held_back_is_the_longest_end_that_may_still_become_a_form_and_nothing_else() 
 fn what_is_given_out_ahead_never_makes_a_value() {
     let mut random = Random(5);
     let (mut ahead, mut masked) = (0, 0);
-    for _ in 0..20_000 {
+    for _ in 0..5_000 {
         let values = random.values(b"ab*", 6);
         let (mut masker, mut other) = (masker(&values), masker(&values));
         let mut text = random.bytes(b"ab*", 12);
@@ -170,7 +170,7 @@ fn what_is_given_out_ahead_never_makes_a_value() {
             assert!(!contains(&given, value), "{values:?} {text:?} {given:?}");
         }
     }
-    assert!(ahead > 1_000 && masked == 20_000, "{ahead} {masked}");
+    assert!(ahead > 250 && masked == 5_000, "{ahead} {masked}");
     // All of it comes out once, whatever of it came ahead.
     let mut masker = self::masker(&[b"correct horse".to_vec()]);
     assert_eq!(masker.push(b"$ co"), b"$ ");
