@@ -56,10 +56,16 @@ fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
+/// In milliseconds, or in microseconds where those would be a small part of one.
+fn shown(time: Duration) -> String {
+    let milliseconds = milliseconds(time);
+    if milliseconds < 0.1 { format!("{:9.3} us", milliseconds * 1e3) } else { format!("{milliseconds:9.3} ms") }
+}
+
 fn row(name: &str, time: Duration, against: Option<(&str, Duration)>) {
     let ratio = against
         .map_or(String::new(), |(other, base)| format!("{:6.2} x {other}", time.as_secs_f64() / base.as_secs_f64()));
-    println!("  {name:<44} {:9.3} ms  {ratio}", milliseconds(time));
+    println!("  {name:<44} {}  {ratio}", shown(time));
 }
 
 fn main() {

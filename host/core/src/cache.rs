@@ -174,8 +174,10 @@ impl Cache {
         memory.put(key.clone(), rules, answer.clone(), Duration::ZERO).await;
         match (self.disk(rules), answer) {
             (Some(disk), Some(secret)) => disk.put(key, secret),
+            // That there is nothing is not kept on disk.
+            (Some(disk), None) => disk.remove(key),
             // Whatever the rules are now, an older copy is none any more.
-            _ => self.remove_from_disk(key),
+            (None, _) => self.disk.iter().for_each(|disk| disk.remove_earlier(key)),
         }
         // Looked at after it is there: a write that came in between has forgotten it, or is seen here.
         if self.begun() != begun {

@@ -35,6 +35,16 @@ fn operate(audit: &Audit, count: u64) {
     }
 }
 
+#[test]
+fn every_operation_has_an_id_of_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let (one, other) = (audit(&home(&directory), ROTATE_AT), audit(&home(&directory), ROTATE_AT));
+    let ids = [&one, &one, &one.clone(), &other].map(|audit| audit.id().unwrap().to_string());
+    for (place, id) in ids.iter().enumerate() {
+        assert!(id.len() == 16 && !ids[..place].contains(id), "{ids:?}");
+    }
+}
+
 fn verified(home: &Home) -> Report {
     audit(home, ROTATE_AT).verify(Expected::default()).unwrap()
 }

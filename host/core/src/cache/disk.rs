@@ -40,6 +40,8 @@ pub struct Disk {
     home: Home,
     folder: PathBuf,
     keys: OnceLock<Option<Keys>>,
+    /// Whether there were copies when this was first asked.
+    had_any: OnceLock<bool>,
     notices: Notices,
     writes: AtomicU32,
 }
@@ -69,6 +71,7 @@ impl Disk {
             home: home.clone(),
             folder: home.cache.join("secrets"),
             keys: OnceLock::new(),
+            had_any: OnceLock::new(),
             notices: notices.clone(),
             writes: AtomicU32::new(0),
         }
@@ -136,6 +139,13 @@ impl Disk {
             fs::remove_file(&unfinished).unwrap_or_default();
             error.to_string()
         })
+    }
+
+    /// Removes a copy of before this process: its rules keep none on disk, so it writes none that could be meant.
+    pub(super) fn remove_earlier(&self, key: &CacheKey) {
+        if *self.had_any.get_or_init(|| self.folder.exists()) {
+            self.remove(key);
+        }
     }
 
     pub(super) fn remove(&self, key: &CacheKey) {

@@ -22,6 +22,17 @@ struct Memory {
     /// How many secrets a batch has; none is none.
     batch: usize,
     batches: AtomicU32,
+    /// What happens during the twentieth read.
+    twentieth: Option<Happens>,
+}
+
+/// Something that a test has happen.
+struct Happens(Box<dyn Fn() + Send + Sync>);
+
+impl std::fmt::Debug for Happens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Happens")
+    }
 }
 
 #[async_trait]
@@ -31,7 +42,9 @@ impl SecretProvider for Memory {
     }
 
     async fn get(&self, _: &CallLog, path: &str, _: Option<&str>) -> Result<Option<Secret>, Failure> {
-        self.reads.fetch_add(1, Ordering::Relaxed);
+        if let (19, Some(happens)) = (self.reads.fetch_add(1, Ordering::Relaxed), &self.twentieth) {
+            happens.0();
+        }
         match path {
             "missing" => Ok(None),
             "broken" => Err(Failure::new(Kind::Unavailable, "it is down")),
@@ -241,6 +254,32 @@ async fn many_are_read_in_batches_in_their_order_and_each_is_on_record() {
     assert_eq!(records.iter().filter(|record| record.get("cached").unwrap() == true).count(), 3);
     assert!(resolver.audit.verify(Expected::default()).unwrap().fault.is_none());
     assert_eq!(counted(), (2, 3));
+}
+
+#[tokio::test]
+async fn of_many_reads_only_those_are_answered_whose_outcome_is_on_record() {
+    let directory = tempfile::tempdir().unwrap();
+    let (folder, moved) = (directory.path().join("audit"), directory.path().join("moved"));
+    let (from, to) = (folder.clone(), moved.clone());
+    // The log is gone from one read to the next, and where it was none can be begun.
+    let happens = move || {
+        std::fs::rename(&from, &to).unwrap();
+        std::fs::write(&from, b"a file where the directory should be").unwrap();
+    };
+    let memory = Arc::new(Memory { twentieth: Some(Happens(Box::new(happens))), ..Memory::default() });
+    let resolver = resolver(&memory, directory.path());
+    let paths: Vec<String> = (0..40).map(|number| format!("p{number}")).collect();
+    let answers = many(&resolver, &paths.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let log = std::fs::read_to_string(moved.join("audit.jsonl")).unwrap();
+    let records: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let has_outcome =
+        |path: &String| records.iter().any(|record| record["event"] == "operation" && record["path"] == **path);
+    for (path, answer) in paths.iter().zip(&answers) {
+        assert_eq!(answer == "hunter2-hunter2", has_outcome(path), "{path}: {answer}");
+    }
+    let answered = answers.iter().filter(|answer| *answer != "internal").count();
+    assert!((1..40).contains(&answered), "{answers:?}");
+    assert_eq!(records.iter().filter(|record| record["event"] == "begin" && record["operation"] == "get").count(), 40);
 }
 
 #[tokio::test]
