@@ -160,7 +160,15 @@ fn variables_come_from_the_names_below_a_prefix_and_from_the_fields_of_a_secret(
     assert_eq!(read(&["app/**"]), below);
     assert_eq!(read(&["store://local/app/**"]), below);
     set(&world, "map", r#"{"user": "me", "pass-word": "hunter2", "none": null, "port": 5432}"#).succeeds();
+    let before = world.audit().len();
     let mut fields = read(&["map#*"]);
+    let asked = |record: &&serde_json::Value| record["event"] == "operation" && record["path"] == "map";
+    let audit = world.audit();
+    assert_eq!(
+        audit[before..].iter().filter(asked).count(),
+        1,
+        "a secret was read for its fields and once more for values"
+    );
     assert_eq!(fields.remove("PORT").as_deref(), Some("5432"));
     assert_eq!(fields, BTreeMap::from([("USER", "me"), ("PASS_WORD", "hunter2")].map(|(n, v)| (n.into(), v.into()))));
     assert_eq!(read(&["map#*", "app/**"]).len(), 5);

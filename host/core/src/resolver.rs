@@ -111,7 +111,7 @@ impl Resolver {
     /// where the operation is only rehearsed. That it can't is on record as the operation would be.
     ///
     /// # Errors
-    /// As [`Resolver::open`], and [`Kind::Unsupported`].
+    /// As [`Resolver::open`], and [`crate::Kind::Unsupported`].
     pub async fn prepare(&self, target: Target<'_>, action: Action) -> Result<Opened, Failure> {
         let opened = self.open(target.provider).await?;
         if !self.policy.decide(action, &opened.identity.provider, target.path).is_allowed {
@@ -131,7 +131,7 @@ impl Resolver {
     /// the stand-ins of [`Manner::fallback`].
     ///
     /// # Errors
-    /// Whatever stopped it, and [`Kind::Internal`] when audit can't be written.
+    /// Whatever stopped it, and [`crate::Kind::Internal`] when audit can't be written.
     pub async fn read(&self, target: Target<'_>) -> Result<Option<Secret>, Failure> {
         match self.read_one(target, None).await {
             Err(failure) if is_away(&failure) && self.is_stood_in_for(target) => {

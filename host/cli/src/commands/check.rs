@@ -41,8 +41,8 @@ pub(crate) async fn run(app: &App, printer: &mut Printer, arguments: &Check) -> 
         true => variables::chosen(app, &resolver, &arguments.variables).await.context(tried)?,
         false => Vec::new(),
     };
+    let answers = variables::answers(&resolver, &variables, &documents).await;
     let all: Vec<Wanted> = variables.iter().map(|variable| variable.wanted.clone()).chain(documents).collect();
-    let answers = resolver.read_wanted(&all).await;
     let mut checked = Vec::with_capacity(all.len());
     for (number, (wanted, answer)) in all.into_iter().zip(answers).enumerate() {
         let variable = variables.get(number);

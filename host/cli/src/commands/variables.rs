@@ -34,6 +34,8 @@ pub(crate) struct Variable {
     pub(crate) wanted: Wanted,
     /// Whether nothing is done without it.
     pub(crate) is_required: bool,
+    /// Its value, where that had to be read for its name.
+    value: Option<Value>,
 }
 
 /// Variables with their values, by name.
@@ -43,12 +45,9 @@ pub(crate) type Given = Vec<(String, Value)>;
 pub(crate) async fn chosen(app: &App, resolver: &Resolver, typed: &Variables) -> Outcome<Vec<Variable>> {
     let mut variables = BTreeMap::new();
     for text in &typed.from {
-        for (name, reference) in below(resolver, text).await? {
-            let variable = Variable {
-                wanted: Wanted::new(format!("`{name}`"), reference.clone()),
-                name: name.clone(),
-                is_required: true,
-            };
+        for (name, reference, value) in below(resolver, text).await? {
+            let wanted = Wanted::new(format!("`{name}`"), reference.clone());
+            let variable = Variable { wanted, name: name.clone(), is_required: true, value };
             if let Some(other) = variables.insert(name.clone(), variable) {
                 let what =
                     format!("`{}` and `{reference}` would both be the variable `{name}`", other.wanted.reference);
@@ -65,7 +64,7 @@ pub(crate) async fn chosen(app: &App, resolver: &Resolver, typed: &Variables) ->
         variables.extend(secrets.iter().map(|(name, secret)| {
             let mut wanted = Wanted::new(format!("`{name}`"), secret.reference.clone());
             wanted.fallback.clone_from(&secret.fallback);
-            (name.clone(), Variable { name: name.clone(), wanted, is_required: secret.required })
+            (name.clone(), Variable { name: name.clone(), wanted, is_required: secret.required, value: None })
         }));
     }
     if typed.only.is_empty() {
@@ -85,20 +84,14 @@ pub(crate) async fn chosen(app: &App, resolver: &Resolver, typed: &Variables) ->
 /// # Errors
 /// One failure that tells all that could not be read, or of which a program could not be given the value.
 pub(crate) async fn read(resolver: &Resolver, variables: &[Variable]) -> Outcome<Given> {
-    let (mut names, mut wanted) = (Vec::new(), Vec::new());
-    for variable in variables {
-        names.push(variable);
-        wanted.push(variable.wanted.clone());
-    }
-    let answers = resolver.read_wanted(&wanted).await;
     let mut places = Vec::new();
     let (mut asked, mut answered) = (Vec::new(), Vec::new());
-    for ((variable, wanted), answer) in names.into_iter().zip(wanted).zip(answers) {
+    for (variable, answer) in variables.iter().zip(answers(resolver, variables, &[]).await) {
         if is_left_out(resolver, variable, &answer).await {
             continue;
         }
         places.push(variable.name.clone());
-        asked.push(wanted);
+        asked.push(variable.wanted.clone());
         answered.push(answer);
     }
     let values = all_or_failure(&asked, answered)?;
@@ -107,6 +100,20 @@ pub(crate) async fn read(resolver: &Resolver, variables: &[Variable]) -> Outcome
         text(name, value)?;
     }
     Ok(given)
+}
+
+/// What the values of variables are, and behind them those of other references; what was read already is not read again.
+pub(crate) async fn answers(
+    resolver: &Resolver,
+    variables: &[Variable],
+    others: &[Wanted],
+) -> Vec<Result<Value, Failure>> {
+    let unread = variables.iter().filter(|variable| variable.value.is_none()).map(|variable| &variable.wanted);
+    let unread: Vec<Wanted> = unread.chain(others).cloned().collect();
+    let mut answers = resolver.read_wanted(&unread).await.into_iter();
+    let mut next = || answers.next().unwrap_or_else(|| Err(Failure::new(Kind::Internal, "a read was lost on its way")));
+    let known = variables.iter().map(|variable| variable.value.clone()).chain(others.iter().map(|_| None));
+    known.map(|value| value.map_or_else(&mut next, Ok)).collect()
 }
 
 /// Whether a variable goes without a value because it may: what denied, or is away, has not said that there is none.
@@ -131,8 +138,8 @@ pub(crate) fn text<'a>(name: &str, value: &'a Value) -> Outcome<&'a str> {
     if text.contains('\0') { Err(refused("has a NUL")) } else { Ok(text) }
 }
 
-/// The secrets that `--from` means, each with the variable that its name makes.
-async fn below(resolver: &Resolver, text: &str) -> Outcome<Vec<(String, Reference)>> {
+/// The secrets that `--from` means, each with the variable that its name makes, and its value where that was read for it.
+async fn below(resolver: &Resolver, text: &str) -> Outcome<Vec<(String, Reference, Option<Value>)>> {
     let tried = || format!("can't take variables from `{}`", printable(text));
     let mut found = Vec::new();
     if let Some(whole) = text.strip_suffix(FIELDS) {
@@ -142,11 +149,12 @@ async fn below(resolver: &Resolver, text: &str) -> Outcome<Vec<(String, Referenc
         let secret = secret.ok_or_else(|| not_found("there is no such secret")).context(tried)?;
         for field in forge_core::field::names(&secret).context(tried)? {
             let name = variable(&field).context(tried)?;
-            found.push((name, Reference { field: Some(field), ..reference.clone() }));
+            let value = forge_core::field::take(&secret, Some(&field)).context(tried)?;
+            found.push((name, Reference { field: Some(field), ..reference.clone() }, Some(value)));
         }
     } else {
         for (below, reference) in listed(resolver, text).await.context(tried)? {
-            found.push((variable(&below).context(tried)?, reference));
+            found.push((variable(&below).context(tried)?, reference, None));
         }
     }
     Ok(found)
