@@ -1,6 +1,7 @@
 //! What a program prints on its way to where forge prints, with the values masked.
 //!
-//! Each stream has a thread of its own, so that one that nobody reads stops neither the other nor the signals.
+//! Each stream has a thread of its own, so that one that nobody reads stops neither the other nor the signals. What there
+//! is to read it learns from the command's thread, on which the runtime is, and which waits for it at the end.
 
 use std::fs::File;
 use std::io::Write as _;
