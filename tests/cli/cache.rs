@@ -106,6 +106,35 @@ fn a_denied_or_missing_secret_is_never_answered_by_a_copy() {
 }
 
 #[test]
+fn what_a_backend_says_while_no_copies_are_kept_counts_for_the_copies_of_before() {
+    for off in ["disk = false", "disk = true\n[providers.bao.cache]\nttl = \"0s\""] {
+        let mut server = OpenBao::start();
+        let world = copying(&server, "1s");
+        server.policy("reader", "path \"secret/data/app/*\" { capabilities = [\"read\"] }");
+        let token = server.token(&["reader"]);
+        let read = |name: &str| world.command(["secret", "get", name]).variable("TOKEN", &token).run();
+        let names = ["store://bao/app/denied", "store://bao/app/gone", "store://bao/app/new"];
+        for name in names {
+            set(&world, name, "hunter2").exits(0);
+            read(name).exits(0).stdout_is("hunter2");
+        }
+        let config = std::fs::read_to_string(world.config()).unwrap();
+        std::fs::write(world.config(), config.replace("disk = true", off)).unwrap();
+        server.policy("reader", "path \"secret/data/app/*\" { capabilities = [\"read\"] }\npath \"secret/data/app/denied\" { capabilities = [\"deny\"] }");
+        server.root("DELETE", "secret/metadata/app/gone", "");
+        server.root("POST", "secret/data/app/new", r#"{"data":{"value":"hunter3"}}"#);
+        read("store://bao/app/denied").exits(4);
+        read("store://bao/app/gone").exits(3);
+        read("store://bao/app/new").exits(0).stdout_is("hunter3");
+        std::fs::write(world.config(), config).unwrap();
+        server.stop();
+        for name in names {
+            read(name).exits(6).stdout_is("");
+        }
+    }
+}
+
+#[test]
 fn a_copy_is_not_for_another_credential_or_another_grant() {
     let server = OpenBao::start();
     let world = copying(&server, "5m");

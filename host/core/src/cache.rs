@@ -38,8 +38,8 @@ pub struct Identity {
     /// SHA-256 of the plugin, in hexadecimal: another one may read other things under the same names.
     pub plugin: String,
     /// A digest of what it logs in with, as far as it lies in this machine's environment and files ([`mark`]): who has
-    /// another credential under the same grant gets no copy of what this one may read. Empty where no copy outlives the
-    /// process, within which the credential stays what it is.
+    /// another credential under the same grant gets no copy of what this one may read. Empty where there is no copy that
+    /// outlives a process, within which the credential stays what it is.
     pub credential: String,
 }
 
@@ -177,11 +177,19 @@ impl Cache {
             // That there is nothing is not kept on disk.
             (Some(disk), None) => disk.remove(key),
             // Whatever the rules are now, an older copy is none any more.
-            (None, _) => self.disk.iter().for_each(|disk| disk.remove_earlier(key)),
+            (None, _) => self.drop_earlier(key),
         }
         // Looked at after it is there: a write that came in between has forgotten it, or is seen here.
         if self.begun() != begun {
             self.drop(key).await;
+        }
+    }
+
+    /// Drops a copy of before this process, where a backend was asked under rules that keep none: what it says counts for
+    /// that one, too, which other rules may make use of again.
+    pub(crate) fn drop_earlier(&self, key: &CacheKey) {
+        if let Some(disk) = &self.disk {
+            disk.remove_earlier(key);
         }
     }
 

@@ -30,6 +30,11 @@ impl Failure {
         Self { kind, what: what.into(), hint: None, status: None, guest: None }
     }
 
+    /// That of many reads one has no answer, not even a failure: a mistake of forge's own.
+    pub fn lost() -> Self {
+        Self::new(Kind::Internal, "a read was lost on its way")
+    }
+
     /// The same with a hint.
     #[must_use]
     pub fn with_hint(self, hint: impl Into<String>) -> Self {

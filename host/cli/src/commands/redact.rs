@@ -119,7 +119,7 @@ async fn values(resolver: &Resolver, wanted: &[OneOf]) -> Outcome<Vec<Named>> {
     for wanted in wanted {
         let mut is_there = false;
         for reference in &wanted.references {
-            let lost = || Err(Failure::new(Kind::Internal, "a read was lost on its way"));
+            let lost = || Err(Failure::lost());
             let answer = answers.next().unwrap_or_else(lost);
             if !is_absent(resolver, reference, &answer).await {
                 let value = answer.context(|| format!("can't read `{reference}`"))?;

@@ -111,7 +111,7 @@ pub(crate) async fn answers(
     let unread = variables.iter().filter(|variable| variable.value.is_none()).map(|variable| &variable.wanted);
     let unread: Vec<Wanted> = unread.chain(others).cloned().collect();
     let mut answers = resolver.read_wanted(&unread).await.into_iter();
-    let mut next = || answers.next().unwrap_or_else(|| Err(Failure::new(Kind::Internal, "a read was lost on its way")));
+    let mut next = || answers.next().unwrap_or_else(|| Err(Failure::lost()));
     let known = variables.iter().map(|variable| variable.value.clone()).chain(others.iter().map(|_| None));
     known.map(|value| value.map_or_else(&mut next, Ok)).collect()
 }

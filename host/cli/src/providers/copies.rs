@@ -1,6 +1,6 @@
 //! What the cache has to know of a provider.
 
-use forge_core::cache::{Identity, Terms};
+use forge_core::cache::{Disk, Identity, Terms};
 use forge_core::grant::Grant;
 use forge_core::resolver::Mode;
 use forge_sandbox::Found;
@@ -29,7 +29,11 @@ impl Opener {
             provider: name.to_owned(),
             grant: grant.digest(),
             plugin: found.component.digest.clone(),
-            credential: if rules.disk && is_remote { crate::credential::mark(grant) } else { String::new() },
+            credential: if is_remote && (rules.disk || Disk::has_any(&self.home)) {
+                crate::credential::mark(grant)
+            } else {
+                String::new()
+            },
         }
     }
 

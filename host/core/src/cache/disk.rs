@@ -62,14 +62,24 @@ pub struct Entry {
     file: PathBuf,
 }
 
+/// Where the copies of one user lie.
+fn folder(home: &Home) -> PathBuf {
+    home.cache.join("secrets")
+}
+
 impl Disk {
+    /// Whether this user has copies on disk, or had some: rules that keep none now may have kept them.
+    pub fn has_any(home: &Home) -> bool {
+        folder(home).exists()
+    }
+
     /// The copies in this user's cache directory. Nothing is opened before something is looked for.
     ///
     /// Why a file is of no use is a detail for `notices`, since the secret is read anew.
     pub fn new(home: &Home, notices: &Notices) -> Self {
         Self {
             home: home.clone(),
-            folder: home.cache.join("secrets"),
+            folder: folder(home),
             keys: OnceLock::new(),
             had_any: OnceLock::new(),
             notices: notices.clone(),
@@ -143,7 +153,7 @@ impl Disk {
 
     /// Removes a copy of before this process: its rules keep none on disk, so it writes none that could be meant.
     pub(super) fn remove_earlier(&self, key: &CacheKey) {
-        if *self.had_any.get_or_init(|| self.folder.exists()) {
+        if *self.had_any.get_or_init(|| Self::has_any(&self.home)) {
             self.remove(key);
         }
     }

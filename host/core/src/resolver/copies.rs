@@ -156,6 +156,9 @@ impl Resolver {
     /// What a read answers where its backend has said `answer`: that, or a stale copy where it said nothing.
     pub(super) async fn settled(&self, operation: &mut Operation<'_>, copies: &Copies, answer: Answer) -> Answer {
         if !copies.is_kept {
+            if answer.as_ref().err().is_none_or(is_answer) {
+                self.cache.drop_earlier(&copies.key);
+            }
             return answer;
         }
         self.cache.count(false);

@@ -154,8 +154,7 @@ impl Resolver {
         as_they_end(AT_ONCE, waiting.into_iter().map(|(read, other)| self.wait(read, other)), |one| answered.push(one))
             .await;
         answered.into_iter().for_each(|(place, answer)| put(place, answer));
-        let unanswered = || Err(Failure::new(Kind::Internal, "a read was lost on its way"));
-        answers.into_iter().map(|answer| answer.unwrap_or_else(unanswered)).collect()
+        answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(Failure::lost()))).collect()
     }
 
     /// Sorts reads into batches of one provider each, in which each path stands once, and those that go alone.

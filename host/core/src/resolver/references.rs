@@ -107,11 +107,10 @@ impl Resolver {
             places.push(number);
         }
         let secrets = self.read_all(&targets).await;
-        let lost = || Failure::new(Kind::Internal, "a read was lost on its way");
         let value = |((reference, _), number): (&(&Reference, _), &usize)| match secrets.get(*number) {
             Some(Ok(secret)) => found(secret.as_ref()).and_then(|secret| taken(secret, reference)),
             Some(Err(failure)) => Err(failure.clone()),
-            None => Err(lost()),
+            None => Err(Failure::lost()),
         };
         references.iter().zip(&places).map(value).collect()
     }

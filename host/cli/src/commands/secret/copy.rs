@@ -267,7 +267,7 @@ async fn some(
     let mut read = resolver.read_many(&wanted).await.into_iter();
     let writes = pairs.iter().zip(tags).zip(checked).map(|(((from, to), tags), checked)| {
         let read = checked.and_then(|is_taken| {
-            let lost = || Err(Failure::new(Kind::Internal, "a read was lost on its way"));
+            let lost = || Err(Failure::lost());
             read.next().unwrap_or_else(lost).map(|secret| (secret, is_taken))
         });
         async move {
